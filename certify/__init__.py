@@ -1,0 +1,1 @@
+"""Claims about top-k sparse attention, decided rigorously."""

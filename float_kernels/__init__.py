@@ -1,0 +1,1 @@
+"""Fast kernels for top-k certificates whose bounds survive rounding."""
