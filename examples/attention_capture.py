@@ -30,10 +30,11 @@ class CaptureError(Exception):
 class LayerAttention:
     """What one attention layer worked on, in the dtype in which it worked.
 
-    query [batch, heads, m, d], key [batch, kv_heads, n, d], value [batch, kv_heads, n, dv], scores [batch, heads, m, n].
-    The scores are natural-log logits after `scaling`, soft-cap and mask; a masked key is −inf. The softmax of these
-    scores equals, bit for bit, the weights that the model used: `capture_attention` checks it on every row that has an
-    unmasked key. (A row without one, a padding query, is all −inf here; the model gave it some weights nobody reads.)
+    Shapes: query [batch, heads, m, d], key [batch, kv_heads, n, d], value [batch, kv_heads, n, dv], scores [batch,
+    heads, m, n]. The scores are natural-log logits after `scaling`, soft-cap and mask; a masked key is −inf. The
+    softmax of these scores equals, bit for bit, the weights that the model used: `capture_attention` checks it on
+    every row that has an unmasked key. (A row without one, a padding query, is all −inf here; the model gave it some
+    weights nobody reads.)
     """
 
     layer: int
@@ -53,7 +54,9 @@ def capture_attention(model: PreTrainedModel, inputs: dict[str, Tensor]) -> list
     recorded (attention sinks, position biases: parts that this module does not know), and where no layer came by.
     """
     if model.training:
-        raise CaptureError(f"{type(model).__name__} is in training mode and would drop weights: call model.eval() first")
+        raise CaptureError(
+            f"{type(model).__name__} is in training mode and would drop weights: call model.eval() first"
+        )
     recorded: list[LayerAttention] = []
 
     def record(
@@ -92,7 +95,7 @@ def capture_attention(model: PreTrainedModel, inputs: dict[str, Tensor]) -> list
             output = model(**inputs)[0]
     finally:
         model.set_attn_implementation(previous)
-        del ALL_ATTENTION_FUNCTIONS[IMPLEMENTATION]
+        ALL_ATTENTION_FUNCTIONS.pop(IMPLEMENTATION)
     if not recorded:
         raise CaptureError(
             f"{type(model).__name__} called no attention through transformers' attention interface: "
@@ -100,8 +103,8 @@ def capture_attention(model: PreTrainedModel, inputs: dict[str, Tensor]) -> list
         )
     if not torch.equal(output, expected):
         raise CaptureError(
-            f"{type(model).__name__} gave other bits under record than without: its attention is not what was recorded, "
-            "or it does not repeat itself; run on one CPU thread with torch.use_deterministic_algorithms(True)"
+            f"{type(model).__name__} gave other bits under record than without: its attention is not what was "
+            "recorded, or it does not repeat itself: run on one CPU thread, torch.use_deterministic_algorithms(True)"
         )
     return recorded
 

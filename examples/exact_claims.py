@@ -101,7 +101,7 @@ def truth(row: Row, kept: NDArray[np.bool_]) -> Truth:
     output = arb_mat(1, n, weights) * row.value / total
     kept_output = arb_mat(1, n, kept_weights) * row.value / kept_sum
     squares = sum((x * x for x in (output - kept_output).entries()), arb(0))
-    return Truth(tail_sum / total, (total / kept_sum).log(), squares.sqrt())
+    return Truth(tail_sum / total, (total / kept_sum).log(), squares.nonnegative_part().sqrt())
 
 
 def claims(row: Row, kept: NDArray[np.bool_], eps: float | None, slack: float) -> Claims:
@@ -157,6 +157,8 @@ def at_least(ball: arb, bound: float) -> bool:
 
 def float_above(ball: arb) -> float:
     """The smallest float64 ≥ everything in the ball."""
+    if not ball.is_finite():
+        raise ArithmeticError(f"no float64 is known to be above {ball}")
     candidate = math.nextafter(float(ball.upper()), -math.inf)
     while not ball <= arb(candidate):
         candidate = math.nextafter(candidate, math.inf)

@@ -16,7 +16,7 @@ BLOCK = 16
 
 @dataclass(frozen=True)
 class AttentionRow:
-    """query [d], key [n, d], value [n, dv], scores [n], all float32; kept bool [n], the top-k that was smallest for eps."""
+    """query [d], key [n, d], value [n, dv], scores [n], all float32; kept bool [n] is the smallest top-k for eps."""
 
     query: Tensor
     key: Tensor
@@ -28,7 +28,7 @@ class AttentionRow:
 
 @dataclass(frozen=True)
 class Written:
-    """What the faulty producer wrote: for `claim` the number `value`, or (value None) a kept set that is not the top-k."""
+    """What the producer wrote: for the mistake's claim the number `value`, or (None) a kept set that is no top-k."""
 
     kept: Tensor
     value: float | None
@@ -120,9 +120,8 @@ def one_key_too_many(row: AttentionRow) -> Written:
 
 
 def design_rule_as_guarantee(row: AttentionRow) -> Written:
-    normal = torch.distributions.Normal(0.0, 1.0)
-    quantile = normal.icdf(torch.tensor(row.eps))
-    fraction = float(1 - normal.cdf(row.scores.std() + quantile))
+    quantile = torch.special.ndtri(torch.tensor(row.eps))
+    fraction = float(1 - torch.special.ndtr(row.scores.std() + quantile))
     return Written(_first_k(row, max(1, round(fraction * len(row.scores)))), row.eps)
 
 
@@ -134,7 +133,7 @@ def _first_k(row: AttentionRow, k: int) -> Tensor:
 
 def _tail_blocks(row: AttentionRow) -> list[Tensor]:
     """The tail scores in float64, cut into blocks of BLOCK neighbouring keys; a block without tail keys is left out."""
-    blocks = zip(row.scores.double().split(BLOCK), (~row.kept).split(BLOCK), strict=True)
+    blocks = zip(torch.split(row.scores.double(), BLOCK), torch.split(~row.kept, BLOCK), strict=True)
     return [scores[tail] for scores, tail in blocks if bool(tail.any())]
 
 

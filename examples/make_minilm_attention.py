@@ -39,13 +39,14 @@ from transformers import AutoModel, AutoTokenizer
 
 # Written for this project, and under its licence.
 TEXT = (
-    "The harbour clerk weighed every crate twice, once on the brass scale by the door and once on the new one upstairs, "
-    "and he wrote both figures into the ledger although nobody had asked him to. Most crates hardly mattered. A dozen "
-    "of them, coal and rope and salted fish, made up nearly the whole cargo of a ship, and the rest was tea, letters, "
-    "spare lamps, a cello. When the captain was in a hurry the clerk added up only the heavy crates and promised that "
-    "the others together came to less than a hundredth of the load. It was a fair promise, but it had to be kept. So "
-    "before he signed it he rounded the light crates up and the heavy ones down, in pencil, and looked whether the sum "
-    "still held. His successor rounded to the nearest pound, signed faster, and was wrong on the third day."
+    "The harbour clerk weighed every crate twice, once on the brass scale by the door and once on the new one "
+    "upstairs, and he wrote both figures into the ledger although nobody had asked him to. Most crates hardly "
+    "mattered. A dozen of them, coal and rope and salted fish, made up nearly the whole cargo of a ship, and the rest "
+    "was tea, letters, spare lamps, a cello. When the captain was in a hurry the clerk added up only the heavy crates "
+    "and promised that the others together came to less than a hundredth of the load. It was a fair promise, but it "
+    "had to be kept. So before he signed it he rounded the light crates up and the heavy ones down, in pencil, and "
+    "looked whether the sum still held. His successor rounded to the nearest pound, signed faster, and was wrong on "
+    "the third day."
 )
 LAYERS = (0, 2, 5)
 HEADS = (0, 3, 6, 9)
@@ -94,7 +95,7 @@ def record_attention() -> tuple[Arrays, dict[str, str]]:
 
 
 def certify_rows(arrays: Arrays, level: str, slack: tuple[float, ...]) -> Arrays:
-    """`kept` [layers, heads, queries, n] and the claims, float64 [layers, heads, queries], for inputs of that layout."""
+    """`kept` [layers, heads, queries, n] and the claims, float64 [layers, heads, queries]; slack: one per layer."""
     shape = arrays["query"].shape[:3]
     made = {name: np.zeros(shape, dtype=np.float64) for name in CLAIMS}
     kept = np.zeros((*shape, arrays["key"].shape[-2]), dtype=np.bool_)
@@ -174,7 +175,11 @@ def main(folder: Path) -> None:
     some = (slice(1, 2), slice(None), slice(None, None, 4))
     few = {name: arrays[name][some if name in ("query", "scores") else some[:2]] for name in arrays}
     spoilt, story = spoil(few, {name: array[some] for name, array in bundle.items()})
-    few_header = {**header, "layers": json.dumps(LAYERS[some[0]]), "query_positions": json.dumps(positions(header)[::4])}
+    few_header = {
+        **header,
+        "layers": json.dumps(LAYERS[some[0]]),
+        "query_positions": json.dumps(positions(header)[::4]),
+    }
     write(
         folder / "minilm-attention-wrong.safetensors",
         {"value": few["value"], "scores": few["scores"], **spoilt},
@@ -183,7 +188,11 @@ def main(folder: Path) -> None:
 
     some = (slice(2, 3), slice(None), slice(None, None, 2))
     few = {name: arrays[name][some if name == "query" else some[:2]] for name in ("query", "key", "value")}
-    few_header = {**header, "layers": json.dumps(LAYERS[some[0]]), "query_positions": json.dumps(positions(header)[::2])}
+    few_header = {
+        **header,
+        "layers": json.dumps(LAYERS[some[0]]),
+        "query_positions": json.dumps(positions(header)[::2]),
+    }
     write(
         folder / "minilm-attention-query-key.safetensors",
         {**few, **certify_rows(few, "query-key", (0.0,))},

@@ -215,11 +215,11 @@ def test_the_oracle_refuses_another_kept_set() -> None:
 
 
 def test_scores_are_the_rounded_query_key_products() -> None:
-    """T22: a classical float32 dot product, the float32 scale and its product err by at most γ_{d+2} Σ|q·k|/√d + 2(d+1)η."""
+    """T22: float32 dot product, float32 scale and their product err by at most γ_{d+2} Σ|q·k|/√d + 2(d+1)η in all."""
     bundle = load(SCORES)
     u, eta = arb(2) ** -24, arb(2) ** -149
     gamma = (D + 2) * u / (1 - (D + 2) * u)
-    worst = arb(0)
+    worst = arb(0)  # the scale is rounded twice, to float64 and to float32; γ has room for the 2⁻⁵³
     for layer, head in np.ndindex(*ROWS[SCORES][:2]):
         query, key = bundle.tensors["query"][layer, head], bundle.tensors["key"][layer, head]
         exact = (balls(query) * balls(key).transpose()).entries()
