@@ -10,8 +10,8 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any, Protocol
@@ -140,17 +140,19 @@ class _InZip:
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A certificate whose tensors are read on demand. `source` is what messages call it; `ignored` are tensors the schema does not know."""
+    """A certificate whose tensors are read on demand. `source` is what messages call it; `ignored` are tensors that the schema does not know,
+    `notes` the header strings that it does not know."""
 
     header: Header
     tensors: dict[str, Tensor]
     layout: Layout
     source: str
     ignored: tuple[str, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def of(certificate: Certificate) -> Bundle:
-        return _assemble(certificate.header, {name: _InMemory(array) for name, array in certificate.tensors().items()}, "the certificate")
+        return _assemble(certificate.header, {name: _InMemory(array) for name, array in certificate.tensors().items()}, "the certificate", {})
 
     def kept(self, start: int, stop: int) -> NDArray[np.bool_]:
         if "kept" in self.tensors:
@@ -192,7 +194,7 @@ def _name(dtype: np.dtype[Any]) -> str:
     return dtype.newbyteorder("=").name
 
 
-def _assemble(header: Header, tensors: dict[str, Tensor], source: str) -> Bundle:
+def _assemble(header: Header, tensors: dict[str, Tensor], source: str, strings: Mapping[str, str]) -> Bundle:
     known = {name: tensor for name, tensor in tensors.items() if name in (*INPUTS, *KEPT, *CLAIMS)}
     for name, tensor in known.items():
         kind = tensor.dtype.newbyteorder("=")
@@ -208,14 +210,15 @@ def _assemble(header: Header, tensors: dict[str, Tensor], source: str) -> Bundle
         elif kind not in FLOAT_DTYPES.values():
             raise BadScores(f"{name} has dtype {kind}; give {', '.join(FLOAT_DTYPES)} (integers are not logits: convert on purpose)")
     layout = layout_of(header, {name: tensor.shape for name, tensor in known.items()})
-    return Bundle(header, known, layout, source, ignored=tuple(sorted(set(tensors) - set(known))))
+    notes = {name: text for name, text in strings.items() if name != "schema" and name not in Header.__slots__}
+    return Bundle(header, known, layout, source, tuple(sorted(set(tensors) - set(known))), notes)
 
 
 def open_bundle(path: str | Path) -> Bundle:
     """Open a bundle of any of the three formats, told apart by their first bytes. Raises BadBundle, UnknownSchema and kin."""
     path = Path(path)
     if not path.exists():
-        raise BadBundle(f"{path}: no such file")
+        raise BadBundle(f"{path}: there is no such file; check the path")
     if not path.is_file():
         raise BadBundle(f"{path}: is not a file; name a bundle (.safetensors, .npz or .json)")
     try:
@@ -237,7 +240,7 @@ def open_bundle(path: str | Path) -> Bundle:
         raise BadBundle(f"{path}: is a bare .npy array; a bundle also needs a kept set and a claim, so write safetensors or .npz")
     else:
         raise BadBundle(f"{path}: is neither safetensors nor npz nor JSON; it starts with {start[:8]!r}")
-    return _assemble(Header.parse(strings), tensors, str(path))
+    return _assemble(Header.parse(strings), tensors, str(path), strings)
 
 
 def _open_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

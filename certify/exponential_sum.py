@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from math import isqrt
 
 from certify import elementary
@@ -25,6 +26,11 @@ __all__ = ["EXACT", "FIRST_BITS", "Exponent", "Sign", "by_intervals", "collect",
 
 FIRST_BITS = 128  # the float64 pass has already settled what fewer bits would
 EXACT = "exact"
+
+
+@lru_cache(maxsize=64)
+def _root(radicand: int, bits: int) -> Interval:
+    return Interval.point(radicand, bits).sqrt()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ class Exponent:
     def _uncapped(self, bits: int) -> Interval:
         value = Interval.point(self.rational, bits)
         if self.surd:
-            value = value + Interval.point(self.surd, bits) / Interval.point(self.radicand, bits).sqrt()
+            value = value + Interval.point(self.surd, bits) / _root(self.radicand, bits)
         return value
 
     def exceeds(self, other: Exponent) -> bool:
@@ -138,9 +144,14 @@ def _weigh(terms: Mapping[Exponent, Fraction], bits: int) -> Interval:
     return total((exp_of(exponent, bits) * coefficient for exponent, coefficient in terms.items()), bits)
 
 
+@lru_cache(maxsize=1 << 14)  # every claim about a row asks for the same exponentials
 def exp_of(exponent: Exponent, bits: int) -> Interval:
-    """e^exponent; the exponent is enclosed with as many extra bits as its magnitude has, so that the result is good to about 2^−bits."""
-    rough = abs(exponent.enclosure(24)).upper
-    extra = max(0, rough._mpf_[2] + rough._mpf_[3]) + 4
-    enclosed = exponent.enclosure(bits + extra)
+    """e^exponent to a relative width of about 2^−bits: the exponent is enclosed with as many extra bits as its parts have before the point."""
+    if exponent.algebraic and not exponent.surd:
+        return elementary.exp(Interval.point(exponent.rational, bits))
+    parts = (exponent.rational, exponent.surd, exponent.shift)
+    extra = max(part.numerator.bit_length() - part.denominator.bit_length() for part in parts)
+    if exponent.cap is not None:
+        extra = max(extra, exponent.cap.numerator.bit_length())
+    enclosed = exponent.enclosure(bits + max(extra, 0) + 8)
     return elementary.exp(Interval(enclosed.lower, enclosed.upper, bits))

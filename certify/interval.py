@@ -83,7 +83,7 @@ class Interval:
     bits: int
 
     def __post_init__(self) -> None:
-        if not self.lower <= self.upper:
+        if mpf_cmp(self.lower._mpf_, self.upper._mpf_) > 0:
             raise BadInput(f"an interval needs lower ≤ upper, not {self.lower} and {self.upper}")
 
     @staticmethod

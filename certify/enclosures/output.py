@@ -12,11 +12,12 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from mpmath.libmp import from_man_exp
 from numpy.typing import ArrayLike, NDArray
 
 from certify.enclosures.tail import kept_mask, masses, share
 from certify.errors import BadValues
-from certify.interval import Interval, total
+from certify.interval import Interval, Raw, total
 from certify.scores import Bools, ExactRow, exact_integers, row_of, widen
 
 __all__ = [
@@ -41,15 +42,44 @@ def _norm(vector: Sequence[Interval], bits: int) -> Interval:
     return total((component.square() for component in vector), bits).sqrt()
 
 
+def _fixed_point(weights: Sequence[Interval], bits: int) -> tuple[NDArray[Any], NDArray[Any], int]:
+    """Integers low ≤ w/2^e ≤ high for every positive weight, with the e that gives the largest about `bits` + 8 bits."""
+    unit = max((weight.raw[1][2] + weight.raw[1][3] for weight in weights), default=0) - bits - 8
+
+    def shifted(raw: Raw, *, up: bool) -> int:
+        _, mantissa, exponent, _ = raw
+        shift = exponent - unit
+        if shift >= 0:
+            return mantissa << shift
+        return -(-mantissa >> -shift) if up else mantissa >> -shift
+
+    low = np.array([shifted(weight.raw[0], up=False) for weight in weights], dtype=object)
+    high = np.array([shifted(weight.raw[1], up=True) for weight in weights], dtype=object)
+    return low, high, unit
+
+
 def _sums(row: ExactRow, selected: Bools, values: NDArray[np.float64], weights: Sequence[Interval], bits: int) -> list[Interval]:
-    """Σ e^{s_i} v_i over the selected keys, one interval a dimension. Values of equal scores are added exactly first."""
+    """Σ e^{s_i} v_i over the selected keys, one interval a dimension.
+
+    Values of equal scores are added exactly; then integers, low·v or high·v by the sign of v, whose sums are exact: the only width is the weights' own.
+    """
+    present = np.flatnonzero(row.multiplicity(selected))
+    if not len(present):
+        return [Interval.point(0, bits)] * values.shape[1]
     integers, unit = exact_integers(values)
     grouped = np.zeros((len(weights), values.shape[1]), dtype=object)
     chosen = selected & (row.rank >= 0)
     np.add.at(grouped, row.rank[chosen], integers[chosen])
-    present = np.flatnonzero(row.multiplicity(selected))
-    scale = Interval.point(Fraction(2) ** unit, bits)
-    return [total((weights[r] * int(grouped[r, column]) for r in present), bits) * scale for column in range(values.shape[1])]
+    grouped = grouped[present]
+    low, high, weight_unit = _fixed_point([weights[r] for r in present], bits)
+    positive, negative = np.maximum(grouped, 0), np.minimum(grouped, 0)
+    below, above = low @ positive + high @ negative, high @ positive + low @ negative
+    return [_scaled(a, b, unit + weight_unit, bits) for a, b in zip(below, above, strict=True)]
+
+
+def _scaled(low: int, high: int, exponent: int, bits: int) -> Interval:
+    """[low, high]·2^exponent, exactly."""
+    return Interval.from_raw(from_man_exp(low, exponent), from_man_exp(high, exponent), bits)
 
 
 def output_error(scores: ArrayLike | ExactRow, kept: ArrayLike, values: ArrayLike | None = None, bits: int = 128) -> Interval:
@@ -58,14 +88,10 @@ def output_error(scores: ArrayLike | ExactRow, kept: ArrayLike, values: ArrayLik
     tail, held = masses(row, mask, bits)
     if tail.upper == 0:
         return Interval.point(0, bits)
-    return share(tail, held) * _norm(_mean_difference(row, mask, exact, bits), bits)
-
-
-def _mean_difference(row: ExactRow, mask: Bools, values: NDArray[np.float64], bits: int) -> list[Interval]:
     weights = row.weights(bits)
-    tail, held = masses(row, mask, bits)
-    dropped, stays = _sums(row, ~mask, values, weights, bits), _sums(row, mask, values, weights, bits)
-    return [a / tail - b / held for a, b in zip(dropped, stays, strict=True)]
+    dropped, stays = _sums(row, ~mask, exact, weights, bits), _sums(row, mask, exact, weights, bits)
+    difference = [a / tail - b / held for a, b in zip(dropped, stays, strict=True)]
+    return share(tail, held) * _norm(difference, bits)
 
 
 def _norms(values: NDArray[np.float64], centre: NDArray[np.float64], selected: Bools, bits: int) -> Interval:

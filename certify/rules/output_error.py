@@ -2,7 +2,8 @@
 
 Exactly: with A_{X,d} = Σ_X e^s v_d the numerator of (o − ô)_d is W_H A_{T,d} − W_T A_{H,d} = Σ_{i∈H, j∈T} e^{s_i+s_j}(v_j − v_i)_d, so that the claim is
 Σ_d (that)² ≤ c²Z²W_H². Products of exponentials are exponentials of sums; m distinct scores give up to m⁴ terms. Hence the order: the
-pairs first (an error of exactly 0 is seen there), then two rungs of precision, then the whole expansion if the budget of terms allows, then the other rungs.
+cheap first: two rungs of precision; then, within the budget of terms, the pairs (an error of exactly 0 is seen there) and the whole expansion;
+then the other rungs.
 """
 
 from __future__ import annotations
@@ -29,27 +30,35 @@ def _first(block: FirstPass, claim: Floats) -> Settled:
 
 
 def _decide(row: ExactRow, kept: Bools, claim: Fraction, budget: Budget) -> Decision:
-    numerators = _numerators(row, kept, budget.max_terms)
     if claim < 0:
         return Decision(Verdict.INVALID, output_error(row, kept, bits=FIRST_BITS), EXACT)
-    if isinstance(numerators, list):
-        if not any(numerators):
-            return Decision(Verdict.VALID, Interval.point(0, FIRST_BITS), EXACT)
-        if claim == 0 and row.algebraic:
-            return Decision(Verdict.INVALID, output_error(row, kept, bits=FIRST_BITS), EXACT)
     enclosure = Interval.point(0, FIRST_BITS)
     why_not = ""
     for rung, bits in enumerate(precisions(budget.max_bits)):
         if rung == _RUNGS_BEFORE_EXPANSION:
-            equal = _is_equal(numerators, row, kept, claim, budget.max_terms)
-            if equal is True:
-                return Decision(Verdict.VALID, enclosure, EXACT)
-            why_not = equal if isinstance(equal, str) else ""
+            verdict, why_not = _by_expansion(row, kept, claim, budget.max_terms)
+            if verdict is not Verdict.UNDECIDED:
+                return Decision(verdict, enclosure, EXACT)
         enclosure = output_error(row, kept, bits=bits)
         answer = enclosure <= Interval.point(claim, bits)
         if answer is not Ternary.UNKNOWN:
             return Decision(Verdict.VALID if answer else Verdict.INVALID, enclosure, by_intervals(bits))
     return Decision(Verdict.UNDECIDED, enclosure, f"budget: {budget.max_bits} bits were not enough{why_not}")
+
+
+def _by_expansion(row: ExactRow, kept: Bools, claim: Fraction, max_terms: int) -> tuple[Verdict, str]:
+    """Equality decided exactly, or UNDECIDED: because the two sides differ (more precision will tell how), or for the reason returned."""
+    numerators = _numerators(row, kept, max_terms)
+    if isinstance(numerators, str):
+        return Verdict.UNDECIDED, numerators
+    if not any(numerators):
+        return Verdict.VALID, ""  # the error is 0, and the claim is not negative
+    if claim == 0:
+        return Verdict.INVALID, ""  # some coordinate is not 0, by T24
+    equal = _is_equal(numerators, row, kept, claim, max_terms)
+    if isinstance(equal, str):
+        return Verdict.UNDECIDED, equal
+    return (Verdict.VALID if equal else Verdict.UNDECIDED), ""
 
 
 def _numerators(row: ExactRow, kept: Bools, max_terms: int) -> list[Expansion] | str:
