@@ -1,14 +1,14 @@
 """The quantities of the theory, written out in Arb from their definitions. Nothing of the package's arithmetic is used.
 
-The only thing taken from the package is the pair of ends of an `Interval`, which is converted exactly. `encloses` says that Arb cannot tell the
-interval and the truth apart; Arb's own radius is some 2^−2400 relative, so that is inclusion to within that.
+The only thing taken from the package is the pair of ends of an `Interval`, which is converted exactly. `encloses` says
+that Arb cannot tell the interval and the truth apart; Arb's own radius is some 2^−2400 relative, so that is inclusion to
+within that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -161,10 +161,6 @@ def variance(scores: Any, values: Any) -> arb:
 def variance_bound(scores: Any, kept: Bools, values: Any) -> arb:
     tau = tail_mass(scores, kept)
     return (tau / (1 - tau) * variance(scores, values)).sqrt()
-
-
-def is_decreasing(numbers: Sequence[float]) -> bool:
-    return all(a >= b for a, b in pairwise(numbers))
 
 
 def dot(query: Any, key: Any) -> Fraction:

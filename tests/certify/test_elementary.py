@@ -2,6 +2,7 @@
 
 import math
 import random
+from itertools import pairwise
 
 import pytest
 from flint import arb
@@ -91,7 +92,6 @@ def test_wide_intervals_map_to_the_hull_of_their_ends() -> None:
                 assert encloses(elementary.log1p(x), arb(inside).log1p())
             if low > 0:
                 assert encloses(elementary.log(x), arb(inside).log())
-        assert is_tight(Interval(elementary.exp(x).lower, elementary.exp(x).lower, 80), 80)
 
 
 def test_exact_values() -> None:
@@ -102,7 +102,7 @@ def test_exact_values() -> None:
 
 def test_more_bits_are_narrower() -> None:
     widths = [elementary.exp(point(-123.456, bits)).width for bits in (20, 60, 200, 1000, 4000)]
-    assert all(b < a * 2.0**-30 for a, b in zip(widths, widths[1:], strict=False))
+    assert all(b < a * 2.0**-30 for a, b in pairwise(widths))
 
 
 def test_domains() -> None:

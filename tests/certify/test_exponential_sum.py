@@ -77,7 +77,7 @@ def test_enclosure_minus_and_plus(
 
 @pytest.mark.parametrize("bits", [8, 53, 128, 500])
 def test_exp_of_is_as_accurate_as_it_says(bits: int) -> None:
-    """Relative width about 2^−bits, also for exponents with thirty digits before the point, soft-capped ones and irrational ones."""
+    """Relative width about 2^−bits, also for exponents of thirty digits, soft-capped or irrational."""
     thousand = Fraction(1000)
     for exponent in (
         plain(-1e30),
