@@ -1,4 +1,7 @@
-"""Rows on which attention arithmetic goes wrong: ties, denormals, spread 1e5, shifts 1e6, −∞, n = 1, k = n. Each is (scores, kept)."""
+"""Rows on which attention arithmetic goes wrong: ties, denormals, spread 1e5, shifts 1e6, −∞, n = 1, k = n.
+
+Each is (scores, kept).
+"""
 
 from __future__ import annotations
 

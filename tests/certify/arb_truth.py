@@ -1,8 +1,7 @@
 """The quantities of the theory, written out in Arb from their definitions. Nothing of the package's arithmetic is used.
 
 The only thing taken from the package is the pair of ends of an `Interval`, which is converted exactly. `encloses` says
-that Arb cannot tell the interval and the truth apart; Arb's own radius is some 2^−2400 relative, so that is inclusion to
-within that.
+that Arb cannot tell the interval and the truth apart: inclusion, to within Arb's own radius of some 2^−2400 relative.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ def test_the_extremes_attain_the_block_bound() -> None:
 
 
 def test_two_levels_attain_the_chord() -> None:
-    """Tail scores at both ends of their own block: the chord is exact, and Bennett's bound too when one of two sits at each."""
+    """Tail scores at both ends of their own block: the chord is exact, and so is Bennett's bound."""
     scores = np.array([4.0, 0.0, 2.0, 2.0, 0.0])
     kept = np.array([True, False, False, False, False])
     labels = np.array([0, 1, 1, 1, 1])

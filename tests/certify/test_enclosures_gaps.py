@@ -1,4 +1,4 @@
-"""T6 and T7: values against Arb, that they bound, that their witnesses attain them, and that near-miss formulas do not."""
+"""T6 and T7: values against Arb, that they bound, that witnesses attain them, and that near-miss formulas do not."""
 
 from fractions import Fraction
 
@@ -97,7 +97,7 @@ def test_multi_gap_with_one_known_tail_score_is_the_single_gap() -> None:
 
 
 def test_forgetting_the_unseen_keys_is_another_number() -> None:
-    """Each of the n − M unseen keys counts: once in all instead of once each is unsound on equal scores."""
+    """Each of the n − M unseen keys counts: once in all is unsound on equal scores."""
     scores = np.array([2.0] + [0.0] * 9)
     tau = arb_truth.tail_mass(scores, np.arange(10) < 1)
     forgotten = 2 * weight(0.0) / (2 * weight(0.0) + weight(2.0))
