@@ -106,7 +106,7 @@ def test_forgetting_the_unseen_keys_is_another_number() -> None:
 
 
 def test_the_gap_bound_does_not_hold_off_the_top_k() -> None:
-    """scores (0, 5), kept {0}: the distance of the two largest is a bound for the top-1 alone, so `gap_of` refuses the set."""
+    """scores (0, 5), kept {0}: the distance of the two is a bound for the top-1 alone, so `gap_of` refuses the set."""
     scores, kept = np.array([0.0, 5.0]), np.array([True, False])
     assert single_gap(arb(5), 1, 2) < arb_truth.tail_mass(scores, kept)
     with pytest.raises(BadKept, match="not a top-k"):

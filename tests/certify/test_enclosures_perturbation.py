@@ -146,7 +146,7 @@ def test_stored_scores_stay_within_the_score_radius(accumulator: str, stored: st
 
 
 def test_a_scale_that_the_accumulator_does_not_hold() -> None:
-    """The kernel multiplies by float32(scale): three roundings of nearly u each here. Either the radius pays for the third,
+    """The kernel multiplies by float32(scale): three roundings of nearly u here. Either the radius pays for all,
     or the scale is refused.
     """
     query, key = (

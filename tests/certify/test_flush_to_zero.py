@@ -1,4 +1,4 @@
-"""With denormals-are-zero set, NumPy finds 5e-324 equal to 0, and the exact side of the audit called a false claim valid.
+"""With denormals-are-zero set, NumPy finds 5e-324 equal to 0; the exact side of the audit then approved a false claim.
 
 scores (0, 5e-324) with the first kept: τ is above ½ by 1e-324, so τ ≤ ½ is false. A thread in such a mode is refused,
 or its claims are judged right.
