@@ -1,7 +1,7 @@
 """Claims about top-k sparse attention, decided rigorously.
 
-Three doors: `audit` judges certificates that any producer wrote, `soundness` hunts for inputs that break a kernel, `reference` gives values
-whose digits are guaranteed. Everything is loaded when first used.
+Three doors: `audit` judges certificates that any producer wrote, `soundness` hunts for inputs that break a kernel,
+`reference` gives values whose digits are guaranteed. Everything is loaded when first used.
 """
 
 from __future__ import annotations

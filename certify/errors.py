@@ -1,7 +1,7 @@
 """Every exception of the package.
 
-A message is one line: it names the place and the value, and then says what to do. `BadInput` and its children are the caller's
-to mend (exit code 2 on the command line); nothing has been written when one is raised.
+A message is one line: it names the place and the value, and then says what to do. `BadInput` and its children are the
+caller's to mend (exit code 2 on the command line); nothing has been written when one is raised.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ class BadInput(CertifyError, ValueError):
 
 
 class BadScores(BadInput):
-    """Scores, queries or keys that define no attention row: NaN, +inf, a masked row, a shape or dtype that does not fit."""
+    """Scores, queries or keys that define no attention row: NaN, +inf, a masked row, a shape or dtype that does not
+    fit.
+    """
 
 
 class BadKept(BadInput):

@@ -1,9 +1,9 @@
 """output_error_upper says ‖o − ô‖₂ ≤ c (T10).
 
-Exactly: with A_{X,d} = Σ_X e^s v_d the numerator of (o − ô)_d is W_H A_{T,d} − W_T A_{H,d} = Σ_{i∈H, j∈T} e^{s_i+s_j}(v_j − v_i)_d, so that the claim is
-Σ_d (that)² ≤ c²Z²W_H². Products of exponentials are exponentials of sums; m distinct scores give up to m⁴ terms. Hence the order: the
-cheap first: two rungs of precision; then, within the budget of terms, the pairs (an error of exactly 0 is seen there) and the whole expansion;
-then the other rungs.
+Exactly: with A_{X,d} = Σ_X e^s v_d the numerator of (o − ô)_d is W_H A_{T,d} − W_T A_{H,d} = Σ_{i∈H, j∈T}
+e^{s_i+s_j}(v_j − v_i)_d, so that the claim is Σ_d (that)² ≤ c²Z²W_H². Products of exponentials are exponentials of
+sums; m distinct scores give up to m⁴ terms. Hence the order: the cheap first: two rungs of precision; then, within
+the budget of terms, the pairs (an error of exactly 0 is seen there) and the whole expansion; then the other rungs.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def _decide(row: ExactRow, kept: Bools, claim: Fraction, budget: Budget) -> Deci
 
 
 def _by_expansion(row: ExactRow, kept: Bools, claim: Fraction, max_terms: int) -> tuple[Verdict, str]:
-    """Equality decided exactly, or UNDECIDED: because the two sides differ (more precision will tell how), or for the reason returned."""
+    """Equality decided exactly, or UNDECIDED: because the two sides differ (more precision will tell how), or for the
+    reason returned.
+    """
     numerators = _numerators(row, kept, max_terms)
     if isinstance(numerators, str):
         return Verdict.UNDECIDED, numerators
@@ -76,7 +78,11 @@ def _numerators(row: ExactRow, kept: Bools, max_terms: int) -> list[Expansion] |
     scale = Fraction(2) ** unit
     result = []
     ranks_held, ranks_dropped = held.nonzero()[0], dropped.nonzero()[0]
-    sums = {(side, rank): integers[(row.rank == rank) & (kept == side)].sum(axis=0) for side, ranks in ((True, ranks_held), (False, ranks_dropped)) for rank in ranks}
+    sums = {
+        (side, rank): integers[(row.rank == rank) & (kept == side)].sum(axis=0)
+        for side, ranks in ((True, ranks_held), (False, ranks_dropped))
+        for rank in ranks
+    }
     for column in range(width):
         terms: Expansion = {}
         for i in ranks_held:
@@ -90,12 +96,17 @@ def _numerators(row: ExactRow, kept: Bools, max_terms: int) -> list[Expansion] |
     return result
 
 
-def _is_equal(numerators: list[Expansion] | str, row: ExactRow, kept: Bools, claim: Fraction, max_terms: int) -> bool | str:
+def _is_equal(
+    numerators: list[Expansion] | str, row: ExactRow, kept: Bools, claim: Fraction, max_terms: int
+) -> bool | str:
     """Whether Σ_d numerator_d² = c²Z²W_H² identically; or why that was not computed."""
     if isinstance(numerators, str):
         return numerators
     held = {row.exponents[r]: Fraction(int(c)) for r, c in enumerate(row.multiplicity(kept)) if c}
-    everything = {x: Fraction(int(a + b)) for x, a, b in zip(row.exponents, row.multiplicity(kept), row.multiplicity(~kept), strict=True)}
+    everything = {
+        x: Fraction(int(a + b))
+        for x, a, b in zip(row.exponents, row.multiplicity(kept), row.multiplicity(~kept), strict=True)
+    }
     needed = sum(len(terms) ** 2 for terms in numerators) + (len(held) * len(everything)) ** 2
     if needed > max_terms:
         return f"; equality would need {needed} terms, the limit is {max_terms}"
