@@ -22,10 +22,10 @@ from certify.bundle import Bundle, open_bundle
 from certify.certificate import Certificate
 from certify.errors import BadBundle, BadInput, BadScores, BadValues
 from certify.first_pass import FirstPass, ScoreBlock, dot_scores
+from certify.float_environment import default_float_environment
 from certify.interval import Interval
 from certify.rules import RULES, Budget, Decision, Rule, Verdict
 from certify.scores import Bools, DotScores, ExactRow, Floats, check_kept, check_scores, row_of, widen
-from certify.vector_interval import rounds_to_nearest
 
 __all__ = ["DEFAULT_BUDGET", "Audit", "AuditRow", "ClaimAudit", "Finding", "audit"]
 
@@ -139,7 +139,7 @@ class Audit:
     indices: NDArray[np.intp]
     claims: tuple[ClaimAudit, ...]
     budget: Budget
-    float64_trusted: bool
+    environment_restored: bool
     ignored: tuple[str, ...]
 
     @property
@@ -208,7 +208,8 @@ def audit(
     `max_bits` bounds the precision spent on a claim, `max_terms` the exact expansion that decides equality of an
     output error; only when one runs out is a claim `undecided`. `rows` selects flat row numbers (default all).
     `progress(done, total)` is called after every block. Claims are the theorems T1, T2, T10, T21 and T24; see
-    `certify.rules`. Raises the typed errors of `certify.errors` for bad input, before any result.
+    `certify.rules`. The float environment of the calling thread is probed first, and restored for the audit where it
+    is foreign. Raises the typed errors of `certify.errors` for bad input, before any result.
     """
     if max_bits < 2:
         raise BadInput(f"max_bits = {max_bits} leaves no precision to work with; use 2 or more")
@@ -217,13 +218,25 @@ def audit(
     if isinstance(source, Certificate):
         source = Bundle.of(source)
     bundle = source if isinstance(source, Bundle) else open_bundle(source)
+    try:
+        with default_float_environment() as restored:
+            return _audit(bundle, Budget(max_bits, max_terms), rows, progress, restored)
+    finally:
+        bundle.close()
+
+
+def _audit(
+    bundle: Bundle,
+    budget: Budget,
+    rows: Iterable[int] | None,
+    progress: Callable[[int, int], None] | None,
+    restored: bool,
+) -> Audit:
     _check_digest(bundle)
     indices = _selection(rows, bundle.layout.count)
     claimed = bundle.claims()
     if bundle.header.top_k:
         claimed["top_k"] = np.zeros(bundle.layout.count)
-    trusted = rounds_to_nearest()
-    budget = Budget(max_bits, max_terms)
     results = [
         ClaimAudit(
             rule,
@@ -241,7 +254,7 @@ def audit(
     for places, flat in _blocks(indices, reader.rows_per_block, reader.rows_per_group):
         block = reader.read(int(flat[0]), int(flat[-1]) + 1)
         for result in results:
-            _judge_block(result, block, places, budget, trusted)
+            _judge_block(result, block, places, budget)
         done += len(flat)
         if progress is not None:
             progress(done, len(indices))
@@ -255,17 +268,16 @@ def audit(
         indices,
         tuple(results),
         budget,
-        trusted,
+        restored,
         bundle.ignored,
     )
 
 
-def _judge_block(result: ClaimAudit, block: _Block, places: slice, budget: Budget, trusted: bool) -> None:
+def _judge_block(result: ClaimAudit, block: _Block, places: slice, budget: Budget) -> None:
     claimed = result.claimed[places]
-    if trusted:
-        settled = result.rule.first_pass(block.first_pass, claimed)
-        result.verdict[places], result.reason[places] = settled.verdict, settled.reason
-        result.lower[places], result.upper[places] = settled.enclosure.lower, settled.enclosure.upper
+    settled = result.rule.first_pass(block.first_pass, claimed)
+    result.verdict[places], result.reason[places] = settled.verdict, settled.reason
+    result.lower[places], result.upper[places] = settled.enclosure.lower, settled.enclosure.upper
     for offset in np.flatnonzero(result.verdict[places] == Verdict.UNDECIDED):
         decision = result.rule.decide(
             block.exact(int(offset)), block.kept[offset], Fraction(float(claimed[offset])), budget

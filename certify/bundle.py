@@ -61,6 +61,8 @@ class Tensor(Protocol):
 
     def read(self, start: int, stop: int, trailing: int) -> Array: ...
 
+    def close(self) -> None: ...
+
 
 @dataclass(frozen=True, eq=False)
 class _InMemory:
@@ -82,6 +84,9 @@ class _InMemory:
             else np.empty((stop - start, *tail), self.array.dtype)
         )
 
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 @dataclass(frozen=True)
 class _InFile:
@@ -102,6 +107,9 @@ class _InFile:
         if len(found) != (stop - start) * size:
             raise BadBundle(f"{self.path}: the file ended early; it changed while it was read, so copy it again")
         return found.reshape(stop - start, *tail)
+
+    def close(self) -> None:
+        """Nothing stays open between reads."""
 
 
 class _InZip:
@@ -176,6 +184,11 @@ class Bundle:
             "the certificate",
             {},
         )
+
+    def close(self) -> None:
+        """Let go of open files; a later read opens them again."""
+        for tensor in self.tensors.values():
+            tensor.close()
 
     def kept(self, start: int, stop: int) -> NDArray[np.bool_]:
         if "kept" in self.tensors:
@@ -421,8 +434,11 @@ def _json_floats(name: str, value: Any) -> Array:
 
 def load(path: Path) -> Certificate:
     bundle = open_bundle(path)
-    parts: dict[str, Any] = {name: _whole(tensor) for name, tensor in bundle.tensors.items() if name not in KEPT}
-    parts["kept"] = bundle.kept(0, bundle.layout.count).reshape(*bundle.layout.rows, bundle.layout.n)
+    try:
+        parts: dict[str, Any] = {name: _whole(tensor) for name, tensor in bundle.tensors.items() if name not in KEPT}
+        parts["kept"] = bundle.kept(0, bundle.layout.count).reshape(*bundle.layout.rows, bundle.layout.n)
+    finally:
+        bundle.close()
     return Certificate(**parts, **{name: getattr(bundle.header, name) for name in Header.__slots__})
 
 

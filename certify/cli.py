@@ -120,7 +120,8 @@ def demo() -> None:
     opened = open_bundle(example("minilm-attention-wrong.safetensors"))
     with _progress("auditing", "rows") as progress:
         wrong = auditor.audit(opened, progress=progress)
-    report.print_table(wrong, console, wrong.count(Verdict.INVALID), json.loads(opened.notes.get("story", "{}")))
+    story = {row: told.partition(": ")[2] for row, told in json.loads(opened.notes.get("story", "{}")).items()}
+    report.print_table(wrong, console, wrong.count(Verdict.INVALID), story)
     console.print(
         "\nYours: certify audit YOUR_BUNDLE.safetensors   (the format: certify/schemas/README.md)", highlight=False
     )

@@ -16,6 +16,7 @@ __all__ = [
     "CertifyError",
     "UndefinedOperation",
     "UnknownSchema",
+    "UntrustedThread",
 ]
 
 
@@ -55,3 +56,9 @@ class UnknownSchema(BadBundle):
 
 class UndefinedOperation(CertifyError, ArithmeticError):
     """An interval operation without a value, such as division by an interval that holds zero."""
+
+
+class UntrustedThread(CertifyError, RuntimeError):
+    """The calling thread's float arithmetic is not IEEE 754 round-to-nearest with subnormals, and could not be made
+    so.
+    """

@@ -243,8 +243,10 @@ class FirstPass:
         for column in range(width):
             estimate, _ = sum_estimate(shares * columns[:, column, None, :])
             scale = np.broadcast_to(largest[:, column, None], estimate.shape).reshape(-1)
+            estimate = estimate.reshape(-1)
             slack = drift * scale * (1.0 + 2.0**-40) + n * 2.0**-1070
-            squares = squares + (VectorInterval.point(estimate.reshape(-1)) + VectorInterval(-slack, slack)).square()
+            slack = np.where(np.isfinite(estimate), slack, np.inf)  # an overflow says nothing about this dimension
+            squares = squares + (VectorInterval.point(estimate) + VectorInterval(-slack, slack)).square()
         error = (self.tail_mass * squares.sqrt()).clipped(0.0, np.inf)
         return error.where(~self._lossless, VectorInterval.point(np.zeros_like(drift)))
 

@@ -21,14 +21,19 @@ from enum import Enum
 from fractions import Fraction
 from typing import TypeAlias
 
+import numpy as np
 from mpmath import mp, mpf
 from mpmath.libmp import (
+    finf,
+    fninf,
+    fone,
     from_float,
     from_int,
     from_man_exp,
     fzero,
     mpf_add,
     mpf_cmp,
+    mpf_mul,
     mpf_sqrt,
     mpi_add,
     mpi_div,
@@ -36,7 +41,6 @@ from mpmath.libmp import (
     mpi_sub,
     round_ceiling,
     round_floor,
-    to_rational,
 )
 
 from certify.errors import BadInput, UndefinedOperation
@@ -65,12 +69,18 @@ class Ternary(Enum):
 
 
 def _raw(value: mpf | float | int) -> Raw:
+    if isinstance(value, np.generic):
+        value = value.item() if isinstance(value, np.integer) else float(value)
     if isinstance(value, int):
         return from_int(value)  # type: ignore[no-any-return]
     if isinstance(value, float):
         if value != value or value in (float("inf"), float("-inf")):
             raise BadInput(f"{value} is not a finite number; an interval needs finite endpoints")
         return from_float(value)  # type: ignore[no-any-return]
+    if not isinstance(value, mpf):
+        raise BadInput(
+            f"{value!r} is a {type(value).__name__}; an interval takes int, float, Fraction, mpf or a NumPy number"
+        )
     return value._mpf_  # type: ignore[no-any-return]
 
 
@@ -210,10 +220,13 @@ class Interval:
         return Interval.from_raw(self._lift(other)[0], self.bits) < self
 
     def contains(self, value: mpf | Fraction | float | int) -> bool:
-        """Whether the exact real number `value` lies in here; decided in rational arithmetic."""
-        exact = value if isinstance(value, Fraction) else Fraction(*to_rational(_raw(value)))
-        lower, upper = (Fraction(*to_rational(end)) for end in self.raw)
-        return lower <= exact <= upper
+        """Whether the exact real number `value` lies in here; decided exactly, whatever the exponents are."""
+        if isinstance(value, Fraction):
+            numerator, denominator = from_int(value.numerator), from_int(value.denominator)
+        else:
+            numerator, denominator = _raw(value), fone
+        lower, upper = (mpf_mul(end, denominator) for end in self.raw)  # without a precision, mpf_mul is exact
+        return bool(mpf_cmp(lower, numerator) <= 0 <= mpf_cmp(upper, numerator))
 
     def digits(self, count: int = 17) -> str:
         """ "[a, b]" with `count` significant decimal digits an endpoint, a rounded down and b rounded up."""
@@ -243,6 +256,8 @@ def _negated(value: mpf) -> mpf:
 
 def _decimal(raw: Raw, count: int, *, up: bool) -> str:
     """`count` significant digits of an exact binary number, rounded towards +∞ (up) or −∞, from integers alone."""
+    if raw in (finf, fninf):
+        return "inf" if raw == finf else "-inf"
     sign, mantissa, exponent, length = raw
     if not mantissa:
         return "0"

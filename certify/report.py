@@ -57,7 +57,8 @@ def _telling(finding: Finding) -> str:
 def _within(lower: str, upper: str, claimed: float) -> bool:
     if "2**" in lower + upper or "inf" in lower + upper:
         return False
-    return Fraction(lower) <= Fraction(claimed) <= Fraction(upper)
+    # Both the float itself and the decimals that print for it: a reader compares the latter.
+    return any(Fraction(lower) <= value <= Fraction(upper) for value in (Fraction(claimed), Fraction(repr(claimed))))
 
 
 def print_table(audit: Audit, console: Console, show: int, story: dict[str, str] | None = None) -> None:
@@ -65,17 +66,10 @@ def print_table(audit: Audit, console: Console, show: int, story: dict[str, str]
     table = Table(
         title=f"{escape(audit.source)} — level {audit.level}, rows {list(audit.shape)}, {audit.n} keys",
         title_justify="left",
-        expand=False,
+        show_lines=True,
     )
-    for name, justify in (
-        ("row", "right"),
-        ("claim", "left"),
-        ("verdict", "left"),
-        ("claimed", "right"),
-        ("truth lies in", "left"),
-        ("why", "left"),
-    ):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for name in ("row", "verdict", "claim, and where the truth lies", "why"):
+        table.add_column(name, overflow="fold")
     for row in islice(audit.worst_first(), show):
         table.add_row(*_cells(row, (story or {}).get(str(row.index))))
     console.print(table)
@@ -84,14 +78,12 @@ def print_table(audit: Audit, console: Console, show: int, story: dict[str, str]
 
 def _cells(row: AuditRow, told: str | None) -> Iterator[Text]:
     finding = row.worst
-    yield Text(f"{row.index} = {','.join(map(str, row.position))}" if len(row.position) > 1 else str(row.index))
-    yield Text(finding.claim)
+    yield Text(str(row.index) + (f"\n[{','.join(map(str, row.position))}]" if len(row.position) > 1 else ""))
     yield Text(str(finding.verdict), style=_COLOURS[finding.verdict])
-    yield Text("" if finding.claimed is None else repr(finding.claimed))
-    yield Text(_telling(finding))
-    yield Text(
-        f"{why(finding)} [{finding.theorem}, {finding.decided_by}]" + (f"\n{told.partition(': ')[2]}" if told else "")
-    )
+    relation = "=" if finding.claim == "smallest_k_for" else finding.relation
+    claimed = "" if finding.claimed is None else f" {relation} {finding.claimed!r}"
+    yield Text(f"{finding.claim}{claimed}\n{_telling(finding)}")
+    yield Text(f"{why(finding)}{f' ({told})' if told else ''} [{finding.theorem}, {finding.decided_by}]")
 
 
 def print_summary(audit: Audit, console: Console, hidden: int = 0) -> None:
@@ -109,10 +101,9 @@ def print_summary(audit: Audit, console: Console, hidden: int = 0) -> None:
         f"{judged} claims judged: {judged - exact} by float64 intervals, {exact} by higher precision or exactly",
         highlight=False,
     )
-    if not audit.float64_trusted:
-        console.print(
-            "this thread flushes subnormals or does not round to nearest: every claim went to mpmath", style="yellow"
-        )
+    if audit.environment_restored:
+        text = "this thread flushed subnormals or did not round to nearest; that was undone for the audit"
+        console.print(text, style="yellow", highlight=False)
     if audit.ignored:
         console.print(
             f"not part of the schema, and not looked at: {', '.join(audit.ignored)}", style="yellow", highlight=False
@@ -133,7 +124,7 @@ def as_json(audit: Audit) -> Iterator[str]:
         "verdicts": {str(verdict): audit.count(verdict) for verdict in Verdict},
         "exit_code": audit.exit_code,
         "budget": {"max_bits": audit.budget.max_bits, "max_terms": audit.budget.max_terms},
-        "float64_trusted": audit.float64_trusted,
+        "environment_restored": audit.environment_restored,
         "ignored": list(audit.ignored),
     }
     yield json.dumps(head)[:-1] + ', "rows": [\n'

@@ -261,7 +261,7 @@ def _twice_artanh(ratio: VectorInterval) -> VectorInterval:
     for i in reversed(range(terms)):
         inner = inner * square + VectorInterval.point(1.0) / float(2 * i + 1)
     rest = 2.0**-54
-    return ratio * 2.0 * VectorInterval(inner.lower - rest, inner.upper + rest)
+    return ratio * 2.0 * (inner + VectorInterval(np.full(ratio.lower.shape, -rest), np.full(ratio.lower.shape, rest)))
 
 
 def rounds_to_nearest() -> bool:

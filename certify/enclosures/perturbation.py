@@ -17,7 +17,7 @@ from certify import elementary
 from certify.enclosures.tail import kept_mask, share
 from certify.errors import BadInput, BadScores
 from certify.interval import Interval, Number, total
-from certify.scores import ExactRow, exact_integers, row_of, widen
+from certify.scores import FLOAT_DTYPES, ExactRow, exact_integers, row_of, widen
 
 __all__ = ["ACCUMULATORS", "dot_product_radius", "perturbation_total_variation", "perturbed_tail_mass", "score_radius"]
 
@@ -127,6 +127,8 @@ def score_radius(
         factor = 1 / Interval.point(len(q), bits).sqrt()
         inexact = 2 * roundoff + 4 * roundoff**2
     else:
+        if float(np.asarray(scale, dtype=FLOAT_DTYPES[accumulator]).astype(np.float64)) != float(scale):
+            raise BadInput(f"scale {scale!r} is not a {accumulator}; give the number that the kernel multiplies by")
         factor, inexact = abs(Interval.point(float(scale), bits)), Fraction(0)
     growth = (1 + inexact) * (1 + roundoff)
     result = []
