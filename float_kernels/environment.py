@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 
-from .errors import UnsafeFloatEnvironment
+from .errors import FloatEnvironmentError
 
 # Variables, not literals: a literal expression would be folded when the module is compiled, in another environment.
 _ONE = 1.0
@@ -33,10 +33,10 @@ def environment_fault() -> str | None:
 
 
 def require_ieee() -> None:
-    """Return if the calling thread computes as IEEE-754 says; else raise UnsafeFloatEnvironment."""
+    """Return if the calling thread computes as IEEE-754 says; else raise FloatEnvironmentError."""
     fault = environment_fault()
     if fault is not None:
-        raise UnsafeFloatEnvironment(
+        raise FloatEnvironmentError(
             f"thread {threading.current_thread().name!r}: {fault}, so no rounding bound holds; "
             "restore the default mode in this thread (torch.set_flush_denormal(False), fesetround(FE_TONEAREST)) "
             "or call from a fresh thread"

@@ -19,7 +19,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import ceil
 
-from .errors import OutOfRange
+from .errors import OutOfRangeError
 from .exponential import CEILING, CLAMP, COEFFICIENTS, Grade
 
 U = Fraction(1, 2**53)
@@ -104,7 +104,7 @@ def inflation(n: int, grade: Grade, *, shifted: bool) -> float:
     For N ≤ 2²⁶ all terms of (1 + u)^N beyond 1 + N·u together are below u, so g = (N + 1)u will do. 1 ± g is exact.
     """
     if not 1 <= n <= MAX_KEYS:
-        raise OutOfRange(f"a row has {n} keys; the error budget covers 1 to 2**36: split the row")
+        raise OutOfRangeError(f"a row has {n} keys; the error budget covers 1 to 2**36: split the row")
     units = EXPONENTIAL_UNITS[grade] + sum_depth(n) + OUTWARD_UNITS + (SHIFT_UNITS if shifted else 0)
     assert units <= 2**26, units
     return ceil(Fraction(units + 1, 2)) * 2.0**-52

@@ -17,34 +17,41 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .environment import require_ieee
-from .errors import AllMasked, EmptyKept, NotANumber, OutOfRange, PositiveInfinity, ShapeMismatch, UnsupportedDtype
-from .exponential import Float64
+from .errors import (
+    AllMaskedError,
+    EmptyKeptError,
+    NaNScoreError,
+    OutOfRangeError,
+    InfiniteScoreError,
+    ShapeError,
+    DtypeError,
+)
 
 Mask = NDArray[np.bool_]
 # Elements of a chunk: enough to drown the call, small against any input for which memory matters.
-CHUNK = 2**18
+CHUNK = 2**19
 # An input smaller than this is not worth a second thread.
 MIN_PARALLEL = 2**19
 
 
 def as_scores(scores: ArrayLike) -> NDArray[Any]:
-    """The scores as an array [*rows, n] of a supported dtype, not copied; raises UnsupportedDtype, ShapeMismatch."""
+    """The scores as an array [*rows, n] of a supported dtype, not copied; raises DtypeError, ShapeError."""
     array = np.asarray(scores)
     supported = array.dtype == ml_dtypes.bfloat16 or (array.dtype.kind == "f" and array.dtype.itemsize in (2, 4, 8))
     if not supported:
-        raise UnsupportedDtype(f"dtype {array.dtype} is not one of float16, bfloat16, float32, float64: convert it")
+        raise DtypeError(f"dtype {array.dtype} is not one of float16, bfloat16, float32, float64: convert it")
     if array.ndim == 0 or array.shape[-1] == 0:
-        raise ShapeMismatch(f"shape {array.shape} has no keys: scores are [*rows, n] with n ≥ 1")
+        raise ShapeError(f"shape {array.shape} has no keys: scores are [*rows, n] with n ≥ 1")
     return array
 
 
 def as_kept(kept: ArrayLike, scores: NDArray[Any]) -> Mask:
-    """The kept mask as a bool array of the shape of the scores, not copied; raises UnsupportedDtype, ShapeMismatch."""
+    """The kept mask as a bool array of the shape of the scores, not copied; raises DtypeError, ShapeError."""
     array = np.asarray(kept)
     if array.dtype != np.bool_:
-        raise UnsupportedDtype(f"kept has dtype {array.dtype}: it is a bool mask, true where a key is kept")
+        raise DtypeError(f"kept has dtype {array.dtype}: it is a bool mask, true where a key is kept")
     if array.shape != scores.shape:
-        raise ShapeMismatch(f"kept has shape {array.shape}, scores have {scores.shape}: give one bool for every score")
+        raise ShapeError(f"kept has shape {array.shape}, scores have {scores.shape}: give one bool for every score")
     return array
 
 
@@ -85,7 +92,7 @@ def stream(
     threads: how many at most, default all processors; the kernel should release the interpreter lock.
     """
     if threads is not None and threads < 1:
-        raise OutOfRange(f"threads is {threads}: give 1 or more")
+        raise OutOfRangeError(f"threads is {threads}: give 1 or more")
 
     def run(chunk: tuple[NDArray[Any], ...]) -> tuple[NDArray[Any], ...]:
         require_ieee()
@@ -106,21 +113,23 @@ def refuse_bad_row(scores: NDArray[Any], row: int) -> None:
     name = f"row {np.unravel_index(row, scores.shape[:-1])}" if scores.ndim > 1 else "the row"
     name = name.replace("np.int64(", "").replace("),", ",").replace("))", ")")
     if np.isnan(values).any():
-        raise NotANumber(
+        raise NaNScoreError(
             f"{name}: score {int(np.isnan(values).argmax())} is NaN; mask the key with -inf or mend its source"
         )
     if np.isposinf(values).any():
-        raise PositiveInfinity(
+        raise InfiniteScoreError(
             f"{name}: score {int(values.argmax())} is +inf; scores are finite, or -inf for a masked key"
         )
     if np.isneginf(values).all():
-        raise AllMasked(f"{name}: all {values.size} scores are -inf, so it has no attention distribution; drop the row")
+        raise AllMaskedError(
+            f"{name}: all {values.size} scores are -inf, so it has no attention distribution; drop the row"
+        )
 
 
 def refuse_empty_kept(scores: NDArray[Any], kept: Mask, row: int) -> None:
-    """Raise EmptyKept where a row keeps no key or only masked ones; return otherwise."""
+    """Raise EmptyKeptError where a row keeps no key or only masked ones; return otherwise."""
     if not np.any(row_at(kept, row) & (row_at(scores, row) > -np.inf)):
         count = int(np.count_nonzero(row_at(kept, row)))
-        raise EmptyKept(
+        raise EmptyKeptError(
             f"row {row} (C order) keeps {count} keys, none with a finite score: keep at least one attended key"
         )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .enclosure import SumBounds, sum_bounds, tail_mass_bounds
-from .exponential import COEFFICIENTS, Float64, Grade
+from .exponential import Float64, Grade
 from .lane_sums import lane_sums, row_maximum, row_shift
 from .rounding import CLAMP_SHARE, padded
 from .streaming import Mask, as_kept, as_scores, refuse_bad_row, refuse_empty_kept, row_at, stream
@@ -37,7 +37,7 @@ def tail_mass(
     grade: "fast" (relative width about 2⁻²⁶·⁹ · (1 − τ)) or "exact" (about 2⁻⁴¹·⁶ · (1 − τ) at n = 131072).
     implementation: the compiled kernel, or its NumPy specification; the bits are the same.
     Where no tail key is attended the bounds are exactly (0, 0). Theorem T23; widths hold for τ ≥ 2⁻⁹⁰⁰.
-    Errors: UnsupportedDtype, ShapeMismatch, NotANumber, PositiveInfinity, AllMasked, EmptyKept, UnsafeFloatEnvironment.
+    Errors: DtypeError, ShapeError, NaNScoreError, InfiniteScoreError, AllMaskedError, EmptyKeptError, FloatEnvironmentError.
     """
     array = as_scores(scores)
     mask = as_kept(kept, array)
@@ -70,9 +70,9 @@ def _row_sums(grade: Grade, implementation: Implementation) -> Any:
     """kernel(scores, kept) → (largest score, tail sum, kept sum), one value a row."""
     if implementation == "numpy":
         return partial(row_sums_specification, grade=grade)
-    from .compiled import row_sums  # Numba loads only when it is used
+    from .compiled import ROW_SUMS  # Numba loads only when it is used
 
-    return partial(row_sums, np.array(COEFFICIENTS[grade]))
+    return ROW_SUMS[grade]
 
 
 def row_sums_specification(scores: NDArray[Any], kept: Mask, *, grade: Grade) -> tuple[Float64, Float64, Float64]:
