@@ -30,15 +30,15 @@ from .vectors import (
 )
 
 # Division and overflow as in IEEE-754 instead of Python's exceptions; no fast-math flag, so nothing is contracted.
-_OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy"}
+OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 
-def _weights(grade: Grade) -> Callable[..., Any]:
+def lane_weights(grade: Grade) -> Any:
     """exponential.exponential on lanes that are clamped already."""
     coefficients = COEFFICIENTS[grade]
     degree = len(coefficients)
 
-    @njit(**_OPTIONS)  # type: ignore[untyped-decorator]
+    @njit(**OPTIONS)
     def weights(c: Any) -> Any:
         t = c * LOG2E
         b = t + MAGIC
@@ -49,13 +49,13 @@ def _weights(grade: Grade) -> Callable[..., Any]:
         q = q * f + 1.0
         return q * power_of_two(b)
 
-    return weights  # type: ignore[no-any-return]
+    return weights
 
 
-def _row_sum(grade: Grade, *, shifted: bool) -> Callable[..., Any]:
-    weights = _weights(grade)
+def _row_sum(grade: Grade, *, shifted: bool) -> Any:
+    weights = lane_weights(grade)
 
-    @njit(**_OPTIONS)  # type: ignore[untyped-decorator]
+    @njit(**OPTIONS)
     def row_sum(scores: Any, kept: Any, row: int, last_scores: Any, last_kept: Any, shift: float) -> Any:
         """(maximum, tail sum, kept sum) of one row, whose last partial step stands padded in last_scores, last_kept."""
         n = scores.shape[1]
@@ -85,14 +85,14 @@ def _row_sum(grade: Grade, *, shifted: bool) -> Callable[..., Any]:
         tail_row, kept_row = tail_row + tail_block, kept_row + kept_block
         return halved_maximum(maximum), halved_sum(tail_row), halved_sum(kept_row)
 
-    return row_sum  # type: ignore[no-any-return]
+    return row_sum
 
 
-def _row_sums(grade: Grade) -> Callable[..., Any]:
+def _row_sums(grade: Grade) -> Any:
     unshifted_sum = _row_sum(grade, shifted=False)
     shifted_sum = _row_sum(grade, shifted=True)
 
-    @njit(**_OPTIONS)  # type: ignore[untyped-decorator]
+    @njit(**OPTIONS)
     def row_sums(scores: Any, kept: Any) -> Any:
         """(largest score, tail sum, kept sum) [rows] of scores [rows, n] float32 or float64 and kept [rows, n] bool."""
         rows, n = scores.shape
@@ -109,7 +109,7 @@ def _row_sums(grade: Grade) -> Callable[..., Any]:
                 _, tail[row], kept_sum[row] = shifted_sum(scores, kept, row, last_scores, last_kept, maximum[row])
         return maximum, tail, kept_sum
 
-    return row_sums  # type: ignore[no-any-return]
+    return row_sums
 
 
 ROW_SUMS: dict[Grade, Callable[..., Any]] = {"fast": _row_sums("fast"), "exact": _row_sums("exact")}

@@ -21,7 +21,7 @@ from .rounding import CLAMP_SHARE, FLOOR, OUTWARD_DOWN, OUTWARD_UP, inflation, p
 
 @dataclass(frozen=True)
 class SumBounds:
-    """Bounds [rows] on the real sums of a row, in units of e^shift: tail_lower ≤ Σ_T e^d ≤ tail_upper, kept likewise."""
+    """Bounds [rows] on the real sums, in units of e^shift: tail_lower ≤ Σ_T e^d ≤ tail_upper, kept likewise."""
 
     tail_lower: Float64
     tail_upper: Float64

@@ -75,15 +75,16 @@ def exponential(d: Float64, grade: Grade = "fast") -> Float64:
     t = c * LOG2E
     b = t + MAGIC
     f = t - (b - MAGIC)
-    *lower, q = COEFFICIENTS[grade]
-    for coefficient in reversed(lower):
+    coefficients = COEFFICIENTS[grade]
+    q = np.full_like(f, coefficients[-1])
+    for coefficient in reversed(coefficients[:-1]):
         q = q * f + coefficient
     q = q * f + 1.0
     return q * _power_of_two(b)
 
 
 def _power_of_two(b: Float64) -> Float64:
-    """2^k from b = MAGIC + k, −1023 < k < 1024: the low bits of b become the exponent field, sign and fraction are 0."""
+    """2^k from b = MAGIC + k, −1023 < k < 1024: its low bits become the exponent field, sign and fraction are 0."""
     bits = np.ascontiguousarray(b, dtype=np.float64).view(np.uint64)
     power: Float64 = (bits << np.uint64(52)).view(np.float64)
     return power

@@ -9,7 +9,7 @@ The budget of the sum of one row, with S the computed sum and Σ e^d the real on
     weights      EXPONENTIAL_UNITS[grade]   exponential.py, derived in `exponential_error`
     differences  SHIFT_UNITS                only where a row's maximum is subtracted: d = fl(s − m)
     additions    sum_depth(n)               each weight passes through at most so many additions
-    outward      3                          S·(1 ± g) is rounded, so is the subtraction of the clamp's share; one to spare
+    outward      3                          S·(1 ± g) is rounded, and so is taking off the clamp's share; one to spare
 
 `inflation` turns their number N into g with (1 + u)^N ≤ 1 + g and (1 − g)(1 + u)^N ≤ 1. Theorem T23.
 """

@@ -26,21 +26,21 @@ _NARROW_VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _INTEGERS = ir.VectorType(ir.IntType(64), LANES)
 
 
-class _LanesType(types.Type):  # type: ignore[misc]
+class _LanesType(types.Type):
     """Numba's name for LANES float64 values."""
 
     def __init__(self) -> None:
         super().__init__(name=f"float64 x {LANES}")
 
 
-class _NarrowLanesType(types.Type):  # type: ignore[misc]
+class _NarrowLanesType(types.Type):
     """Numba's name for LANES float32 values: only loaded, compared and widened, never computed with."""
 
     def __init__(self) -> None:
         super().__init__(name=f"float32 x {LANES}")
 
 
-class _MaskType(types.Type):  # type: ignore[misc]
+class _MaskType(types.Type):
     """Numba's name for LANES truth values."""
 
     def __init__(self) -> None:
@@ -53,19 +53,19 @@ mask = _MaskType()
 
 
 @register_model(_LanesType)
-class _LanesModel(PrimitiveModel):  # type: ignore[misc]
+class _LanesModel(PrimitiveModel):
     def __init__(self, manager: Any, fe_type: Any) -> None:
         super().__init__(manager, fe_type, _VECTOR)
 
 
 @register_model(_NarrowLanesType)
-class _NarrowLanesModel(PrimitiveModel):  # type: ignore[misc]
+class _NarrowLanesModel(PrimitiveModel):
     def __init__(self, manager: Any, fe_type: Any) -> None:
         super().__init__(manager, fe_type, _NARROW_VECTOR)
 
 
 @register_model(_MaskType)
-class _MaskModel(PrimitiveModel):  # type: ignore[misc]
+class _MaskModel(PrimitiveModel):
     def __init__(self, manager: Any, fe_type: Any) -> None:
         super().__init__(manager, fe_type, ir.VectorType(ir.IntType(1), LANES))
 
@@ -77,8 +77,9 @@ def _splat(builder: Any, value: Any, element: Any = _DOUBLE) -> Any:
     return builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(_INT32, LANES), [0] * LANES))
 
 
-def _pointer(context: Any, builder: Any, array_type: Any, array: Any, row: Any, start: Any, vector: Any) -> Any:
-    """Pointer to `vector` at array[row, start] of a C-contiguous array."""
+def _pointer(context: Any, builder: Any, array_type: Any, arguments: Any, vector: Any) -> Any:
+    """Pointer to `vector` at array[row, start] of a C-contiguous array, for arguments (array, row, start, …)."""
+    array, row, start = arguments[:3]
     from numba.core import cgutils
     from numba.np.arrayobj import make_array
 
@@ -94,9 +95,20 @@ def load(typing: Any, array: Any, row: Any, start: Any) -> Any:
     vector = _NARROW_VECTOR if narrow else _VECTOR
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(_pointer(context, builder, array, *arguments, vector), align=4 if narrow else 8)
+        return builder.load(_pointer(context, builder, array, arguments, vector), align=4 if narrow else 8)
 
     return (narrow_lanes if narrow else lanes)(array, types.intp, types.intp), generate
+
+
+@intrinsic
+def store(typing: Any, array: Any, row: Any, start: Any, value: Any) -> Any:
+    """array[row, start : start + LANES] = value, float64."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[3], _pointer(context, builder, array, arguments, _VECTOR), align=8)
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, types.intp, lanes), generate
 
 
 @intrinsic
@@ -116,7 +128,7 @@ def load_mask(typing: Any, array: Any, row: Any, start: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         integers = ir.VectorType(ir.IntType(8), LANES)
-        value = builder.load(_pointer(context, builder, array, *arguments, integers), align=1)
+        value = builder.load(_pointer(context, builder, array, arguments, integers), align=1)
         return builder.icmp_unsigned("!=", value, ir.Constant(integers, [0] * LANES))
 
     return mask(array, types.intp, types.intp), generate
