@@ -1,1 +1,41 @@
-"""Claims about top-k sparse attention, decided rigorously."""
+"""Claims about top-k sparse attention, decided rigorously.
+
+Three doors: `audit` judges certificates that any producer wrote, `soundness` hunts for inputs that break a kernel, `reference` gives values
+whose digits are guaranteed. Everything is loaded when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from certify import enclosures as enclosures
+    from certify.auditor import Audit as Audit
+    from certify.auditor import audit as audit
+    from certify.certificate import Certificate as Certificate
+    from certify.interval import Interval as Interval
+    from certify.rules import Verdict as Verdict
+
+_HOMES = {
+    "Audit": "certify.auditor",
+    "Certificate": "certify.certificate",
+    "Interval": "certify.interval",
+    "Verdict": "certify.rules",
+    "audit": "certify.auditor",
+    "enclosures": "certify.enclosures",
+}
+
+__all__ = ["Audit", "Certificate", "Interval", "Verdict", "audit", "enclosures"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'certify' has no attribute {name!r}")
+    module = import_module(_HOMES[name])
+    return module if module.__name__ == f"certify.{name}" else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -1,0 +1,125 @@
+"""The `certify` command: arguments, progress and exit codes only. stdout carries results; progress and errors go to stderr.
+
+Exit codes: 0 all valid · 1 some invalid · 2 bad input or usage · 3 some undecided, none invalid.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from certify.errors import BadInput, CertifyError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Decide claims about top-k sparse attention, rigorously.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _certify() -> None:
+    """Decide claims about top-k sparse attention, rigorously."""
+
+
+@contextmanager
+def _progress(label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr, silent where stderr is not a terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _parse_rows(text: str, count: int) -> list[int]:
+    """"0:100,17" as row numbers; ends as in Python slices."""
+    chosen: list[int] = []
+    for part in text.split(","):
+        pieces = part.strip().split(":")
+        try:
+            bounds = [int(piece) if piece else None for piece in pieces]
+        except ValueError:
+            bounds = []
+        if len(bounds) == 1 and bounds[0] is not None:
+            chosen.append(bounds[0])
+        elif len(bounds) == 2:
+            chosen.extend(range(*slice(*bounds).indices(count)))
+        else:
+            raise BadInput(f"--rows {text!r}: {part.strip()!r} is neither a row number nor start:stop; write for example 0:100,170")
+    return chosen
+
+
+@app.command()
+def audit(
+    bundle: Annotated[Path, typer.Argument(help="A certificate bundle: .safetensors, .npz, or .json for one row.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole result as JSON instead of a table.")] = False,
+    junit: Annotated[Optional[Path], typer.Option(help="Also write JUnit XML to this file.")] = None,  # noqa: UP045  # typer reads the annotation
+    max_bits: Annotated[int, typer.Option(help="Precision after which a claim is left undecided.")] = 4096,
+    rows: Annotated[Optional[str], typer.Option(help='Flat row numbers to audit, such as "0:100,170"; all by default.')] = None,  # noqa: UP045
+    show: Annotated[int, typer.Option(min=0, help="How many rows the table shows, worst first.")] = 10,
+) -> None:
+    """Judge every claim in BUNDLE from its own inputs: valid, invalid or undecided, with the enclosure that decides."""
+    from certify import auditor, report
+    from certify.bundle import open_bundle
+
+    opened = open_bundle(bundle)
+    chosen = None if rows is None else _parse_rows(rows, opened.layout.count)
+    with _progress("auditing", "rows") as progress:
+        result = auditor.audit(opened, max_bits=max_bits, rows=chosen, progress=progress)
+    if junit is not None:
+        junit.write_bytes(report.as_junit(result))
+    if as_json:
+        sys.stdout.writelines(report.as_json(result))
+    else:
+        report.print_table(result, Console(), show)
+    raise typer.Exit(result.exit_code)
+
+
+@app.command()
+def demo() -> None:
+    """Audit the shipped real attention: certificates that hold, then certificates that people really get wrong."""
+    from certify import auditor, report
+    from certify.bundle import open_bundle
+    from certify.examples import example
+
+    console = Console()
+    console.print("Attention of a trained BERT-architecture model, and what somebody claims about dropping most of its keys.", highlight=False)
+    console.print("First a bundle whose certificates all hold; the tightest claims are shown.\n", highlight=False)
+    with _progress("auditing", "rows") as progress:
+        good = auditor.audit(example("minilm-attention.safetensors"), progress=progress)
+    report.print_table(good, console, 3)
+    console.print("\nNow one in which some producers made the mistakes that people make.\n", highlight=False)
+    opened = open_bundle(example("minilm-attention-wrong.safetensors"))
+    with _progress("auditing", "rows") as progress:
+        wrong = auditor.audit(opened, progress=progress)
+    report.print_table(wrong, console, wrong.count(auditor.Verdict.INVALID), json.loads(opened.notes.get("story", "{}")))
+    console.print("\nYours: certify audit YOUR_BUNDLE.safetensors   (the format: certify/schemas/README.md)", highlight=False)
+
+
+def main() -> None:
+    """The console entry point: the package's own errors become one line on stderr and exit code 2."""
+    try:
+        app()
+    except CertifyError as error:
+        sys.stderr.write(f"certify: {error}\n")
+        raise SystemExit(2) from None
+    except OSError as error:
+        sys.stderr.write(f"certify: {error.filename or 'input/output'}: {error.strerror or error}\n")
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Every exception of the package.
+
+A message is one line: it names the place and the value, and then says what to do. `BadInput` and its children are the caller's
+to mend (exit code 2 on the command line); nothing has been written when one is raised.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BadBundle",
+    "BadClaim",
+    "BadInput",
+    "BadKept",
+    "BadScores",
+    "BadValues",
+    "CertifyError",
+    "UndefinedOperation",
+    "UnknownSchema",
+]
+
+
+class CertifyError(Exception):
+    """Anything this package raises on purpose."""
+
+
+class BadInput(CertifyError, ValueError):
+    """An argument that has no meaning here; the message names it and the mend."""
+
+
+class BadScores(BadInput):
+    """Scores, queries or keys that define no attention row: NaN, +inf, a masked row, a shape or dtype that does not fit."""
+
+
+class BadKept(BadInput):
+    """A kept set that is empty, out of range, repeated, or holds no weight."""
+
+
+class BadValues(BadInput):
+    """Value vectors that are not finite or do not fit the keys."""
+
+
+class BadClaim(BadInput):
+    """A claim that is NaN, infinite, missing, or of the wrong shape."""
+
+
+class BadBundle(BadInput):
+    """A file that is not a bundle, or a bundle whose parts do not fit together."""
+
+
+class UnknownSchema(BadBundle):
+    """A bundle written for a schema that this version does not read."""
+
+
+class UndefinedOperation(CertifyError, ArithmeticError):
+    """An interval operation without a value, such as division by an interval that holds zero."""
