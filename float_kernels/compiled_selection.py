@@ -12,16 +12,14 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .compiled import OPTIONS, lane_weights
-from .exponential import CLAMP
+from .compiled import OPTIONS
+from .compiled_values import row_weights
 from .rounding import LANES
-from .vectors import load, raised_to, store, widen
 
 # Digits of 11 bits make fewer passes, digits of 8 bits less to clear and to search: better for short rows.
 _WIDE_DIGIT = 11
 _NARROW_DIGIT = 8
 _SHORT_ROW = 1024
-_weights = lane_weights("exact")
 
 
 @njit(**OPTIONS)
@@ -87,18 +85,6 @@ def top_k_rows(bits: Any, k: int) -> Any:
 
 
 @njit(**OPTIONS)
-def _row_weights(scores: Any, row: int, shift: float, padded: Any, weights: Any) -> None:
-    """weights[0, :n] = estimates of e^(score − shift), 0 for masked keys; padded is room for the last partial step."""
-    n = scores.shape[1]
-    whole = n // LANES * LANES
-    for start in range(0, whole, LANES):
-        store(weights, 0, start, _weights(raised_to(widen(load(scores, row, start)) - shift, CLAMP)))
-    for index in range(whole, n):
-        padded[0, index - whole] = scores[row, index]
-    store(weights, 0, whole, _weights(raised_to(widen(load(padded, 0, 0)) - shift, CLAMP)))
-
-
-@njit(**OPTIONS)
 def smallest_k_rows(scores: Any, bits: Any, shift: Any, share: float) -> Any:
     """(kept [rows, n], boundary [rows]): the largest scores, few enough to leave an estimated `share` in the tail.
 
@@ -118,7 +104,7 @@ def smallest_k_rows(scores: Any, bits: Any, shift: Any, share: float) -> Any:
     low = number((1 << digit) - 1)
     top = number(1) << number(8 * bits.itemsize - 1)
     for row in range(rows):
-        _row_weights(scores, row, shift[row], padded, weights)
+        row_weights(scores, row, shift[row], padded, weights)
         ordered = _ordered(bits[row])
         position = 8 * bits.itemsize - digit
         source, mass, size = ordered, weights[0], n

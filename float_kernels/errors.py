@@ -35,3 +35,7 @@ class OutOfRangeError(KernelError, ValueError):
 
 class FloatEnvironmentError(KernelError, RuntimeError):
     """The thread flushes subnormals or does not round to nearest: no error bound of this package holds in it."""
+
+
+class BadValueError(KernelError, ValueError):
+    """A value vector, query or key has a component that is NaN or infinite."""

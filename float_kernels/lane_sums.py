@@ -49,21 +49,23 @@ def lane_sums(scores: Float64, kept: NDArray[np.bool_], shift: Float64, grade: G
     in_kept = np.zeros((rows, width), dtype=np.bool_)
     in_kept[:, :n] = kept
     weights = exponential(d, grade)
-    return _sum(np.where(in_kept, 0.0, weights)), _sum(np.where(in_kept, weights, 0.0))
+    return ordered_sum(np.where(in_kept, 0.0, weights)), ordered_sum(np.where(in_kept, weights, 0.0))
 
 
-def _sum(weights: Float64) -> Float64:
-    """The sum [rows] of weights [rows, 16·steps] in the order of the module docstring."""
-    rows, width = weights.shape
+def ordered_sum(weights: Float64) -> Float64:
+    """The sum [*rows] of weights [*rows, n] ≥ 0, padded with 0.0 to whole steps, in the order of the module."""
+    *rows, n = weights.shape
+    width = padded(n)
+    weights = np.concatenate([weights, np.zeros((*rows, width - n))], axis=-1)
     block_length = LANES * STEPS_PER_BLOCK
-    row = np.zeros((rows, LANES))
+    row = np.zeros((*rows, LANES))
     for block_start in range(0, width, block_length):
-        block = np.zeros((rows, LANES))
+        block = np.zeros((*rows, LANES))
         for start in range(block_start, min(block_start + block_length, width), LANES):
-            block = block + weights[:, start : start + LANES]
+            block = block + weights[..., start : start + LANES]
         row = row + block
-    while row.shape[1] > 1:
-        half = row.shape[1] // 2
-        row = row[:, :half] + row[:, half:]
-    total: Float64 = row[:, 0]
+    while row.shape[-1] > 1:
+        half = row.shape[-1] // 2
+        row = row[..., :half] + row[..., half:]
+    total: Float64 = row[..., 0]
     return total

@@ -28,6 +28,8 @@ TINIEST = Fraction(1, 2**1074)
 
 LANES = 16
 STEPS_PER_BLOCK = 128
+# Weighted sums of values (output_error.py): so many keys in sequence, then block after block.
+KEYS_PER_BLOCK = 128
 MAX_KEYS = 2**36
 
 # sup |p(f)/2^f − 1| on [−½, ½]; proved in tests/float_kernels/test_exponential.py by enclosing the quotient.

@@ -19,12 +19,12 @@ from numpy.typing import ArrayLike, NDArray
 from .environment import require_ieee
 from .errors import (
     AllMaskedError,
+    DtypeError,
     EmptyKeptError,
+    InfiniteScoreError,
     NaNScoreError,
     OutOfRangeError,
-    InfiniteScoreError,
     ShapeError,
-    DtypeError,
 )
 
 Mask = NDArray[np.bool_]

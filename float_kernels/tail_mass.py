@@ -37,7 +37,8 @@ def tail_mass(
     grade: "fast" (relative width about 2⁻²⁶·⁹ · (1 − τ)) or "exact" (about 2⁻⁴¹·⁶ · (1 − τ) at n = 131072).
     implementation: the compiled kernel, or its NumPy specification; the bits are the same.
     Where no tail key is attended the bounds are exactly (0, 0). Theorem T23; widths hold for τ ≥ 2⁻⁹⁰⁰.
-    Errors: DtypeError, ShapeError, NaNScoreError, InfiniteScoreError, AllMaskedError, EmptyKeptError, FloatEnvironmentError.
+    Errors: DtypeError, ShapeError, NaNScoreError, InfiniteScoreError, AllMaskedError, EmptyKeptError,
+    FloatEnvironmentError.
     """
     array = as_scores(scores)
     mask = as_kept(kept, array)

@@ -183,7 +183,7 @@ _overload_operator(operator.mul, "fmul")
 
 @intrinsic
 def raised_to(typing: Any, value: Any, floor: Any) -> Any:
-    """floor where value < floor, else value: NaN stays NaN, as in np.maximum. The floor is exact in either precision."""
+    """floor where value < floor, else value: NaN stays NaN, as in np.maximum. The floor is a float32 too."""
     element = ir.FloatType() if value == narrow_lanes else _DOUBLE
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
