@@ -27,7 +27,7 @@ from certify.certificate import CLAIMS, INPUTS, KEPT, Array, Certificate, Header
 from certify.errors import BadBundle, BadClaim, BadInput, BadScores
 from certify.scores import FLOAT_DTYPES, digest, rows_of_kept
 
-__all__ = ["Bundle", "Tensor", "load", "open_bundle", "save"]
+__all__ = ["Bundle", "Tensor", "load", "load_inputs", "open_bundle", "save"]
 
 _SAFETENSORS_DTYPES = {
     "F16": np.dtype("<f2"),
@@ -230,7 +230,9 @@ def _name(dtype: np.dtype[Any]) -> str:
     return dtype.newbyteorder("=").name
 
 
-def _assemble(header: Header, tensors: dict[str, Tensor], source: str, strings: Mapping[str, str]) -> Bundle:
+def _assemble(
+    header: Header, tensors: dict[str, Tensor], source: str, strings: Mapping[str, str], *, certified: bool = True
+) -> Bundle:
     known = {name: tensor for name, tensor in tensors.items() if name in (*INPUTS, *KEPT, *CLAIMS)}
     for name, tensor in known.items():
         kind = tensor.dtype.newbyteorder("=")
@@ -247,12 +249,12 @@ def _assemble(header: Header, tensors: dict[str, Tensor], source: str, strings: 
             raise BadScores(
                 f"{name} has dtype {kind}; give {', '.join(FLOAT_DTYPES)} (integers are not logits: convert on purpose)"
             )
-    layout = layout_of(header, {name: tensor.shape for name, tensor in known.items()})
+    layout = layout_of(header, {name: tensor.shape for name, tensor in known.items()}, certified=certified)
     notes = {name: text for name, text in strings.items() if name != "schema" and name not in Header.__slots__}
     return Bundle(header, known, layout, source, tuple(sorted(set(tensors) - set(known))), notes)
 
 
-def open_bundle(path: str | Path) -> Bundle:
+def open_bundle(path: str | Path, *, certified: bool = True) -> Bundle:
     """Open a bundle of any of the three formats, told apart by their first bytes. Raises BadBundle, UnknownSchema and
     kin.
     """
@@ -284,7 +286,7 @@ def open_bundle(path: str | Path) -> Bundle:
         )
     else:
         raise BadBundle(f"{path}: is neither safetensors nor npz nor JSON; it starts with {start[:8]!r}")
-    return _assemble(Header.parse(strings), tensors, str(path), strings)
+    return _assemble(Header.parse(strings), tensors, str(path), strings, certified=certified)
 
 
 def _open_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -430,6 +432,15 @@ def _json_floats(name: str, value: Any) -> Array:
             "wider dtype"
         )
     return stored
+
+
+def load_inputs(path: Path) -> tuple[Header, dict[str, Array]]:
+    """The header and the input tensors of a bundle that need not claim anything yet. Raises as `open_bundle`."""
+    bundle = open_bundle(path, certified=False)
+    try:
+        return bundle.header, {name: _whole(tensor) for name, tensor in bundle.tensors.items() if name in INPUTS}
+    finally:
+        bundle.close()
 
 
 def load(path: Path) -> Certificate:

@@ -133,9 +133,10 @@ class Layout:
         return tuple(int(i) for i in np.unravel_index(flat, self.rows))
 
 
-def layout_of(header: Header, shapes: Mapping[str, tuple[int, ...]]) -> Layout:
-    """Check that the parts fit together, whatever file they came from. Raises BadBundle, BadClaim, BadKept naming the
-    part and its shape.
+def layout_of(header: Header, shapes: Mapping[str, tuple[int, ...]], *, certified: bool = True) -> Layout:
+    """Check that the parts fit together, whatever file they came from; the inputs alone if not `certified`.
+
+    Raises BadBundle, BadClaim, BadKept naming the part and its shape.
     """
     needed = ("scores",) if header.level == "scores" else ("query", "key")
     for name in needed:
@@ -159,17 +160,8 @@ def layout_of(header: Header, shapes: Mapping[str, tuple[int, ...]]) -> Layout:
         raise BadBundle(f"{needed[0]} has shape {shapes[needed[0]]}: zero rows; there is nothing to certify")
     if n == 0:
         raise BadBundle(f"{needed[-1]} has shape {shapes[needed[-1]]}: zero keys; an attention row needs at least one")
-    if not any(name in shapes for name in KEPT):
-        raise BadKept("there is no kept set; add a bool tensor 'kept' [*rows, n] or integers 'kept_indices' [*rows, k]")
-    if all(name in shapes for name in KEPT):
-        raise BadKept("there are both 'kept' and 'kept_indices'; give one")
-    claimed = [name for name in CLAIMS if name in shapes]
-    if not claimed and not header.top_k:
-        raise BadClaim(f"nothing is claimed; add one of {', '.join(CLAIMS)} as float64 [*rows], or header top_k = true")
-    if "output_error_upper" in claimed and "value" not in shapes:
-        raise BadBundle(
-            "output_error_upper is claimed, and there is no tensor 'value' to judge it by; add [*kv, n, dv]"
-        )
+    if certified:
+        _check_claims(header, shapes)
     groups, per_group, kv = _kv_layout(header, rows)
     expected = {"scores": (*rows, n), "kept": (*rows, n), "mask": (*rows, n), "bias": (*rows, n)} | dict.fromkeys(
         CLAIMS, rows
@@ -195,6 +187,20 @@ def layout_of(header: Header, shapes: Mapping[str, tuple[int, ...]]) -> Layout:
     if header.level == "query-key" and shapes["query"][-1] == 0:
         raise BadBundle(f"query has shape {shapes['query']}: vectors of length 0 have no dot product")
     return Layout(rows, n, groups, per_group)
+
+
+def _check_claims(header: Header, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    if not any(name in shapes for name in KEPT):
+        raise BadKept("there is no kept set; add a bool tensor 'kept' [*rows, n] or integers 'kept_indices' [*rows, k]")
+    if all(name in shapes for name in KEPT):
+        raise BadKept("there are both 'kept' and 'kept_indices'; give one")
+    claimed = [name for name in CLAIMS if name in shapes]
+    if not claimed and not header.top_k:
+        raise BadClaim(f"nothing is claimed; add one of {', '.join(CLAIMS)} as float64 [*rows], or header top_k = true")
+    if "output_error_upper" in claimed and "value" not in shapes:
+        raise BadBundle(
+            "output_error_upper is claimed, and there is no tensor 'value' to judge it by; add [*kv, n, dv]"
+        )
 
 
 def _kv_layout(header: Header, rows: tuple[int, ...]) -> tuple[int, int, tuple[int, ...]]:

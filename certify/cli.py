@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Literal, Optional
 
 import typer
 from rich.console import Console
@@ -75,7 +75,9 @@ def _parse_rows(text: str, count: int) -> list[int]:
 def audit(
     bundle: Annotated[Path, typer.Argument(help="A certificate bundle: .safetensors, .npz, or .json for one row.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole result as JSON instead of a table.")] = False,
-    junit: Annotated[Optional[Path], typer.Option(help="Also write JUnit XML to this file.")] = None,  # noqa: UP045  # typer reads the annotation
+    junit: Annotated[
+        Path | None, typer.Option(help="Also write JUnit XML to this file.")
+    ] = None,  # typer reads the annotation
     max_bits: Annotated[int, typer.Option(help="Precision after which a claim is left undecided.")] = 4096,
     rows: Annotated[
         str | None, typer.Option(help='Flat row numbers to audit, such as "0:100,170"; all by default.')
@@ -97,6 +99,33 @@ def audit(
     else:
         report.print_table(result, Console(), show)
     raise typer.Exit(result.exit_code)
+
+
+@app.command()
+def topk(
+    bundle: Annotated[Path, typer.Argument(help="A bundle with scores, or query and key; claims in it are ignored.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the certificates go.")],
+    k: Annotated[Optional[int], typer.Option("-k", help="How many keys each row keeps.")] = None,  # noqa: UP045
+    eps: Annotated[float | None, typer.Option(help="Or the tail mass to allow: the fewest keys are kept.")] = None,
+    grade: Annotated[
+        Literal["fast", "exact"], typer.Option(help="fast (relative width 2^-24) or exact (2^-40).")
+    ] = "fast",
+) -> None:
+    """Choose the top keys of every row in BUNDLE with the fast kernels and write certificates that pass an audit."""
+    from certify import build
+    from certify.bundle import load_inputs
+
+    header, inputs = load_inputs(bundle)
+    with _progress("certifying", "pieces") as progress:
+        certificate = build.from_inputs(header, inputs, k=k, eps=eps, grade=grade, progress=progress)
+    certificate.save(output)
+    kept = certificate.k
+    Console().print(
+        f"{output}: {kept.size} rows, {kept.min()} to {kept.max()} of {certificate.kept.shape[-1]} keys kept, "
+        f"level {certificate.level}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 @app.command()

@@ -146,9 +146,10 @@ def sign(terms: Mapping[Exponent, Fraction], max_bits: int) -> Sign:
         return Sign((1 if positive else 0) - (1 if negative else 0), EXACT)
     for bits in precisions(max_bits):
         above, below = _weigh(positive, bits), _weigh(negative, bits)
-        answer = above > below
-        if answer is not Ternary.UNKNOWN:
-            return Sign(1 if answer else -1, by_intervals(bits))
+        if (above > below) is Ternary.YES:
+            return Sign(1, by_intervals(bits))
+        if (above < below) is Ternary.YES:
+            return Sign(-1, by_intervals(bits))
     return Sign(None, f"budget: {max_bits} bits were not enough")
 
 
@@ -166,7 +167,8 @@ def exp_of(exponent: Exponent, bits: int) -> Interval:
     """e^exponent to a relative width of about 2^−bits: the exponent is enclosed with as many extra bits as its parts
     have before the point.
     """
-    if exponent.algebraic and not exponent.surd:
+    denominator = exponent.rational.denominator
+    if exponent.algebraic and not exponent.surd and denominator & (denominator - 1) == 0:
         return elementary.exp(Interval.point(exponent.rational, bits))
     parts = (exponent.rational, exponent.surd, exponent.shift)
     extra = max(part.numerator.bit_length() - part.denominator.bit_length() for part in parts)

@@ -6,16 +6,15 @@ not be bounded in float64 gets [0, 1] or (−∞, ∞) and so settles nothing he
 over a block that fits the cache.
 
 How a tail mass is bounded. Tail and kept weights are each scaled by their own largest score m, so that a tiny τ keeps
-its relative accuracy: ŵ_i = exp_estimate(fl(s_i − m)). The subtraction errs by at most u·708 where s_i − m ≥ −708,
-hence ŵ_i = w_i(1 + ε) with |ε| ≤ WEIGHT_ERROR; keys further down count as 0 below and as 2^−1021 each above. A
-halving tree of depth h sums them: another factor within 1 ± γ_h. Scores known only to within a radius δ change each
-sum by a factor within [e^−δ, e^δ].
+its relative accuracy: ŵ_i = exp_estimate(fl(s_i − m)). The subtraction errs by at most u·|s_i − m|, hence
+ŵ_i = w_i(1 + ε) with a small ε; keys more than 708 down count as 0 below and as 2^−1021 each above. A halving tree
+of depth h sums them: another factor within 1 ± γ_h. Scores known only to within a radius δ change each sum by a
+factor within [e^−δ, e^δ].
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -27,7 +26,6 @@ from certify.vector_interval import (
     EXP_DOMAIN,
     EXP_ERROR,
     EXP_TINY,
-    UNIT_ROUNDOFF,
     VectorInterval,
     exp_estimate,
     exponential,
@@ -37,11 +35,7 @@ from certify.vector_interval import (
     up,
 )
 
-__all__ = ["WEIGHT_ERROR", "FirstPass", "ScoreBlock", "dot_scores"]
-
-# |fl(s − m) − (s − m)| ≤ 708u/(1 − u), and e^that ≤ 1 + x + x²; then the exponential's own error.
-_SHIFT = 708 * UNIT_ROUNDOFF / (1 - UNIT_ROUNDOFF)
-WEIGHT_ERROR = up((1 + _SHIFT + _SHIFT**2) * (1 + Fraction(EXP_ERROR)) - 1)
+__all__ = ["FirstPass", "ScoreBlock", "dot_scores"]
 
 _QUIET = np.errstate(all="ignore")  # infinities are meant here; every NaN is turned into an infinite bound
 
@@ -141,20 +135,34 @@ class FirstPass:
         s = self.scores.centre
         return np.max(np.where(self.kept, -np.inf, s), axis=-1), np.max(np.where(self.kept, s, -np.inf), axis=-1)
 
+    @property
+    def _weights(self) -> Floats:
+        """ŵ [rows, n], each scaled by the largest score of its own side; 0 for masked and for far keys."""
+        return self._near[0]
+
     @cached_property
     @_QUIET
-    def _weights(self) -> Floats:
-        """ŵ [rows, n], each scaled by the largest score of its own side; 0 for masked keys and for those more than
-        708 below.
-        """
+    def _near(self) -> tuple[Floats, Floats]:
+        """The weights, and the distance [rows] of the lowest key below its anchor. Keys more than 708 below are far."""
         top_tail, top_kept = self._top_scores
         anchor = np.where(self.kept, top_kept[:, None], np.where(top_tail > -np.inf, top_tail, 0.0)[:, None])
         d = self.scores.centre - anchor
         far = d < -EXP_DOMAIN
-        np.maximum(d, -EXP_DOMAIN, out=d)
+        np.copyto(d, 0.0, where=far)
+        reach = -np.min(d, axis=-1)
         weights = exp_estimate(d)
-        weights[far] = 0.0
-        return weights
+        np.copyto(weights, 0.0, where=far)
+        return weights, reach
+
+    @cached_property
+    def _weight_error(self) -> Floats:
+        """e [rows] with |ŵ − w| ≤ e·w for every key that is not far.
+
+        fl(s − m) is off by at most u·|fl(s − m)|, and so a weight by e^x − 1 ≤ x(1 + x) for x = u·(the row's largest
+        distance); then comes the exponential's own error. The last factor pays for the products of these and for
+        evaluating this line.
+        """
+        return np.asarray((EXP_ERROR + self._near[1] * 2.0**-53) * (1.0 + 2.0**-30))
 
     @cached_property
     def _far(self) -> Floats:
@@ -164,7 +172,8 @@ class FirstPass:
 
     def _mass(self, selected: Bools) -> VectorInterval:
         estimate, depth = sum_estimate(np.where(selected, self._weights, 0.0))
-        near = VectorInterval.point(estimate).widened(up((1 + Fraction(WEIGHT_ERROR)) * (1 + growth(depth)) - 1))
+        error = (self._weight_error + up(growth(depth))) * (1.0 + 2.0**-30)
+        near = VectorInterval.point(estimate).widened(error)
         return near + VectorInterval(np.zeros_like(self._far), self._far * EXP_TINY)
 
     @property
@@ -219,7 +228,7 @@ class FirstPass:
         """‖o − ô‖₂ = τ‖μ_T − μ_H‖₂ (T10), in the values' unit.
 
         One signed sum a dimension: Σ ρ_i v_i, ρ_i = w_i/T on the tail and −w_i/H on the kept keys, so that Σ|ρ_i| =
-        2. With e = WEIGHT_ERROR,
+        2. With e the weight error,
             ŵ_i  e;  the mass it is divided by  e + γ_h;  reciprocal and product  2u;  product with v  u;  the tree
             γ_h:
         2e + 2γ_h + 3u, and 8u covers the products of these too. So the sum errs by at most 2·(2e + 2γ_h + 8u)·max|v|.
@@ -235,7 +244,7 @@ class FirstPass:
         shares = (self._weights * np.where(self.kept, -(1.0 / held)[:, None], inverse_tail)).reshape(groups, -1, n)
         columns = np.ascontiguousarray(np.swapaxes(self.values, 1, 2))
         largest = np.abs(columns).max(axis=-1)
-        relative = up(2 * Fraction(WEIGHT_ERROR) + 2 * growth(depth) + growth(8))
+        relative = 2.0 * self._weight_error + up(2 * growth(depth) + growth(8))
         # The products and sums on this line and below err by less than 2^−50, relatively: the last factor pays for
         # them.
         drift = (2.0 * relative + 8.0 * n * EXP_TINY + 2.0 * self.scores.radius) * (1.0 + 2.0**-40)

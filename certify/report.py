@@ -72,7 +72,8 @@ def print_table(audit: Audit, console: Console, show: int, story: dict[str, str]
         table.add_column(name, overflow="fold")
     for row in islice(audit.worst_first(), show):
         table.add_row(*_cells(row, (story or {}).get(str(row.index))))
-    console.print(table)
+    if table.row_count:
+        console.print(table)
     print_summary(audit, console, hidden=max(0, len(audit.indices) - show))
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import factorial
 from typing import TypeAlias
 
 import numpy as np
@@ -44,10 +45,7 @@ LN2_HI = float.fromhex("0x1.62e42fefa38p-1")
 LN2_LO = float.fromhex("0x1.ef35793c7673p-45")
 LN2 = (float.fromhex("0x1.62e42fefa39efp-1"), float.fromhex("0x1.62e42fefa39f0p-1"))  # the floats below and above ln 2
 INVERSE_LN2 = float.fromhex("0x1.71547652b82fep+0")
-TAYLOR = tuple(
-    float(Fraction(1, f))
-    for f in (1, 1, 2, 6, 24, 120, 720, 5040, 40320, 362880, 3628800, 39916800, 479001600, 6227020800)
-)
+TAYLOR = tuple(float(Fraction(1, factorial(i))) for i in range(14))
 EXP_DOMAIN = 708.0
 EXP_TINY = float.fromhex("0x1p-1021")  # ≥ e^d for every d ≤ −708
 
@@ -74,9 +72,7 @@ def _exp_error() -> float:
     the last subtraction one rounding of a number ≤ R                                            R·u
         so |r̂ − r| ≤ a = (2R + 2^−33)u, and e^r̂ differs from e^r by a factor within 1 ± (a + a²)
     Taylor, 14 terms     remainder ≤ R^14/14!·1/(1 − R/15), relative to e^r̂ ≥ e^−R
-    Horner               13 products and 13 sums, coefficients rounded once: γ_27·Σ|r̂|^i/i! ≤ γ_27·e^R, relative to
-    e^r̂ ≥ e^−R: γ_27·e^2R
-                         (underflow inside adds less than 14·2^−1074, counted as 2^−1000)
+    Horner               the running bound below, relative to e^r̂ ≥ e^−R
     2^k                  exact: the result is normal for |d| ≤ 708
     """
     u = UNIT_ROUNDOFF
@@ -84,8 +80,25 @@ def _exp_error() -> float:
     argument = (2 * reach + Fraction(1, 2**33)) * u
     e_reach = Fraction(14145, 10000)  # ≥ e^R
     remainder = reach**14 / 87178291200 / (1 - reach / 15)
-    polynomial = (remainder + Fraction(1, 2**1000)) * e_reach + growth(27) * e_reach**2
-    return up((1 + argument + argument**2) * (1 + polynomial) - 1)
+    relative = (remainder + _horner_error(reach)) * e_reach
+    return up((1 + argument + argument**2) * (1 + relative) - 1)
+
+
+def _horner_error(reach: Fraction) -> Fraction:
+    """The absolute error of Horner's rule on TAYLOR for |r| ≤ `reach`, against the exact coefficients 1/i!.
+
+    With |y| ≤ m and a computed ŷ within e of y: fl(ŷ·r) is within e·R + u(m + e)R + tiny of y·r, and adding ĉ_i, itself
+    |ĉ_i − 1/i!| off, rounds once more. `tiny` covers underflow.
+    """
+    u, tiny = UNIT_ROUNDOFF, Fraction(1, 2**1074)
+    magnitude, error = Fraction(0), Fraction(0)
+    for place in reversed(range(len(TAYLOR))):
+        exact = Fraction(1, factorial(place))
+        product = (magnitude + error) * reach
+        before = error * reach + u * product + tiny + abs(Fraction(TAYLOR[place]) - exact)
+        magnitude = magnitude * reach + exact
+        error = before + u * (magnitude + before)
+    return error
 
 
 EXP_ERROR = _exp_error()
@@ -196,12 +209,13 @@ class VectorInterval:
             np.where(condition, self.lower, other.lower), np.where(condition, self.upper, other.upper)
         )
 
-    def widened(self, relative: float) -> VectorInterval:
-        """Non-negative x̂ to an interval around every x with |x̂ − x| ≤ relative·x: x̂·(1 − relative) ≤ x ≤ x̂·(1 +
-        relative + 2·relative²), relative ≤ ¼.
+    def widened(self, relative: Floats | float) -> VectorInterval:
+        """Around every x ≥ 0 with |x̂ − x| ≤ relative·x, for x̂ in here and relative ≤ ¼.
+
+        Then x̂·(1 − relative) ≤ x ≤ x̂/(1 − relative) ≤ x̂·(1 + relative + 2·relative²).
         """
-        more = float(np.nextafter(1.0 + relative + 3.0 * relative * relative, 2.0))
-        less = float(np.nextafter(1.0 - relative, 0.0))
+        more = np.nextafter(1.0 + relative * (1.0 + 3.0 * relative), 2.0)
+        less = np.nextafter(1.0 - relative, 0.0)
         return VectorInterval(np.maximum(_down1(self.lower * less), 0.0), _up1(self.upper * more))
 
 
