@@ -1,7 +1,7 @@
 """Claims about top-k sparse attention, decided rigorously.
 
-Three doors: `audit` judges certificates that any producer wrote, `soundness` hunts for inputs that break a kernel, `reference` gives values
-whose digits are guaranteed. Everything is loaded when first used.
+Three doors: `audit` judges certificates that any producer wrote, `soundness` hunts for inputs that break a kernel,
+`reference` gives values whose digits are guaranteed. Everything is loaded when first used.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from certify import enclosures as enclosures
     from certify.auditor import Audit as Audit
     from certify.auditor import audit as audit
+    from certify.build import topk as topk
     from certify.certificate import Certificate as Certificate
     from certify.interval import Interval as Interval
     from certify.rules import Verdict as Verdict
@@ -24,9 +25,10 @@ _HOMES = {
     "Verdict": "certify.rules",
     "audit": "certify.auditor",
     "enclosures": "certify.enclosures",
+    "topk": "certify.build",
 }
 
-__all__ = ["Audit", "Certificate", "Interval", "Verdict", "audit", "enclosures"]
+__all__ = ["Audit", "Certificate", "Interval", "Verdict", "audit", "enclosures", "topk"]
 __version__ = "0.1.0"
 
 

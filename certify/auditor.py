@@ -1,9 +1,11 @@
 """The audit: every claim of a bundle judged from its inputs, as a stream, trusting no stored number.
 
-Each block of rows goes through the float64 pass; what that cannot settle climbs the ladder of `exponential_sum`. Memory is bounded by a block of rows
-(and one key/value group), not by the file; what is kept for every row is its verdict and the ends of its enclosure.
+Each block of rows goes through the float64 pass; what that cannot settle climbs the ladder of `exponential_sum`.
+Memory is bounded by a block of rows (and one key/value group), not by the file; what is kept for every row is its
+verdict and the ends of its enclosure.
 
-This room shares no code with any producer: it imports neither `float_kernels` nor anything that writes certificates with them.
+This room shares no code with any producer: it imports neither `float_kernels` nor anything that writes certificates
+with them.
 """
 
 from __future__ import annotations
@@ -20,10 +22,10 @@ from certify.bundle import Bundle, open_bundle
 from certify.certificate import Certificate
 from certify.errors import BadBundle, BadInput, BadScores, BadValues
 from certify.first_pass import FirstPass, ScoreBlock, dot_scores
+from certify.float_environment import default_float_environment
 from certify.interval import Interval
 from certify.rules import RULES, Budget, Decision, Rule, Verdict
 from certify.scores import Bools, DotScores, ExactRow, Floats, check_kept, check_scores, row_of, widen
-from certify.vector_interval import rounds_to_nearest
 
 __all__ = ["DEFAULT_BUDGET", "Audit", "AuditRow", "ClaimAudit", "Finding", "audit"]
 
@@ -34,7 +36,9 @@ DEFAULT_BUDGET = Budget()
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One claim of one row: its verdict, the enclosure of the true value that decides it, and what decided it. `claimed` is None for top_k."""
+    """One claim of one row: its verdict, the enclosure of the true value that decides it, and what decided it.
+    `claimed` is None for top_k.
+    """
 
     claim: str
     theorem: str
@@ -49,7 +53,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """One row: `index` counts rows flat in C order, `position` is the same in the bundle's own row dimensions. The worst finding speaks for the row."""
+    """One row: `index` counts rows flat in C order, `position` is the same in the bundle's own row dimensions. The
+    worst finding speaks for the row.
+    """
 
     index: int
     position: tuple[int, ...]
@@ -74,7 +80,9 @@ class AuditRow:
 
 @dataclass(frozen=True, eq=False)
 class ClaimAudit:
-    """One kind of claim over all audited rows, as arrays; `exact` holds the rows that the float64 pass left to the ladder."""
+    """One kind of claim over all audited rows, as arrays; `exact` holds the rows that the float64 pass left to the
+    ladder.
+    """
 
     rule: Rule
     claimed: Floats
@@ -93,19 +101,35 @@ class ClaimAudit:
             enclosure = _interval(float(self.lower[place]), float(self.upper[place]))
             decided_by, reason = FLOAT64, int(self.reason[place])
         verdict = Verdict(int(self.verdict[place]))
-        return Finding(rule.claim, rule.theorem, rule.quantity, rule.relation, claimed, verdict, enclosure, decided_by, rule.reasons[reason])
+        return Finding(
+            rule.claim,
+            rule.theorem,
+            rule.quantity,
+            rule.relation,
+            claimed,
+            verdict,
+            enclosure,
+            decided_by,
+            rule.reasons[reason],
+        )
 
     def slack_estimate(self) -> Floats:
-        """How far each claim is from the truth, relative to the larger of the two and negative where it is violated; for ordering rows only."""
+        """How far each claim is from the truth, relative to the larger of the two and negative where it is violated;
+        for ordering rows only.
+        """
         truth = np.where(np.isfinite(self.upper), 0.5 * self.lower + 0.5 * self.upper, self.lower)
         distance = self.claimed - truth if self.rule.relation == "≤" else truth - self.claimed
         with np.errstate(all="ignore"):
-            return np.nan_to_num(distance / np.maximum(np.abs(self.claimed), np.abs(truth)), nan=0.0, posinf=np.inf, neginf=-np.inf)
+            return np.nan_to_num(
+                distance / np.maximum(np.abs(self.claimed), np.abs(truth)), nan=0.0, posinf=np.inf, neginf=-np.inf
+            )
 
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """The result of an audit. `indices` are the audited flat rows; `claims` the kinds of claim that the bundle makes."""
+    """The result of an audit. `indices` are the audited flat rows; `claims` the kinds of claim that the bundle
+    makes.
+    """
 
     source: str
     level: str
@@ -115,7 +139,7 @@ class Audit:
     indices: NDArray[np.intp]
     claims: tuple[ClaimAudit, ...]
     budget: Budget
-    float64_trusted: bool
+    environment_restored: bool
     ignored: tuple[str, ...]
 
     @property
@@ -147,7 +171,9 @@ class Audit:
     def worst_first(self) -> Iterator[AuditRow]:
         """Invalid rows from the worst violation on, then undecided ones, then valid ones from the tightest claim on."""
         severity = self._severity()
-        slack = np.min([np.where(claim.verdict == severity, claim.slack_estimate(), np.inf) for claim in self.claims], axis=0)
+        slack = np.min(
+            [np.where(claim.verdict == severity, claim.slack_estimate(), np.inf) for claim in self.claims], axis=0
+        )
         for place in np.lexsort((self.indices, slack, -severity)):
             yield self._row(int(place))
 
@@ -179,9 +205,11 @@ def audit(
 ) -> Audit:
     """Judge every claim of a certificate, a bundle, or a file.
 
-    `max_bits` bounds the precision spent on a claim, `max_terms` the exact expansion that decides equality of an output error; only when one runs out
-    is a claim `undecided`. `rows` selects flat row numbers (default all). `progress(done, total)` is called after every block. Claims are the theorems T1, T2,
-    T10, T21 and T24; see `certify.rules`. Raises the typed errors of `certify.errors` for bad input, before any result.
+    `max_bits` bounds the precision spent on a claim, `max_terms` the exact expansion that decides equality of an
+    output error; only when one runs out is a claim `undecided`. `rows` selects flat row numbers (default all).
+    `progress(done, total)` is called after every block. Claims are the theorems T1, T2, T10, T21 and T24; see
+    `certify.rules`. The float environment of the calling thread is probed first, and restored for the audit where it
+    is foreign. Raises the typed errors of `certify.errors` for bad input, before any result.
     """
     if max_bits < 2:
         raise BadInput(f"max_bits = {max_bits} leaves no precision to work with; use 2 or more")
@@ -190,13 +218,25 @@ def audit(
     if isinstance(source, Certificate):
         source = Bundle.of(source)
     bundle = source if isinstance(source, Bundle) else open_bundle(source)
+    try:
+        with default_float_environment() as restored:
+            return _audit(bundle, Budget(max_bits, max_terms), rows, progress, restored)
+    finally:
+        bundle.close()
+
+
+def _audit(
+    bundle: Bundle,
+    budget: Budget,
+    rows: Iterable[int] | None,
+    progress: Callable[[int, int], None] | None,
+    restored: bool,
+) -> Audit:
     _check_digest(bundle)
     indices = _selection(rows, bundle.layout.count)
     claimed = bundle.claims()
     if bundle.header.top_k:
         claimed["top_k"] = np.zeros(bundle.layout.count)
-    trusted = rounds_to_nearest()
-    budget = Budget(max_bits, max_terms)
     results = [
         ClaimAudit(
             rule,
@@ -214,22 +254,34 @@ def audit(
     for places, flat in _blocks(indices, reader.rows_per_block, reader.rows_per_group):
         block = reader.read(int(flat[0]), int(flat[-1]) + 1)
         for result in results:
-            _judge_block(result, block, places, budget, trusted)
+            _judge_block(result, block, places, budget)
         done += len(flat)
         if progress is not None:
             progress(done, len(indices))
     header = bundle.header
-    return Audit(bundle.source, header.level, header.producer, bundle.layout.rows, bundle.layout.n, indices, tuple(results), budget, trusted, bundle.ignored)
+    return Audit(
+        bundle.source,
+        header.level,
+        header.producer,
+        bundle.layout.rows,
+        bundle.layout.n,
+        indices,
+        tuple(results),
+        budget,
+        restored,
+        bundle.ignored,
+    )
 
 
-def _judge_block(result: ClaimAudit, block: _Block, places: slice, budget: Budget, trusted: bool) -> None:
+def _judge_block(result: ClaimAudit, block: _Block, places: slice, budget: Budget) -> None:
     claimed = result.claimed[places]
-    if trusted:
-        settled = result.rule.first_pass(block.first_pass, claimed)
-        result.verdict[places], result.reason[places] = settled.verdict, settled.reason
-        result.lower[places], result.upper[places] = settled.enclosure.lower, settled.enclosure.upper
+    settled = result.rule.first_pass(block.first_pass, claimed)
+    result.verdict[places], result.reason[places] = settled.verdict, settled.reason
+    result.lower[places], result.upper[places] = settled.enclosure.lower, settled.enclosure.upper
     for offset in np.flatnonzero(result.verdict[places] == Verdict.UNDECIDED):
-        decision = result.rule.decide(block.exact(int(offset)), block.kept[offset], Fraction(float(claimed[offset])), budget)
+        decision = result.rule.decide(
+            block.exact(int(offset)), block.kept[offset], Fraction(float(claimed[offset])), budget
+        )
         place = places.start + int(offset)
         result.exact[place] = decision
         result.verdict[place], result.reason[place] = decision.verdict, decision.reason
@@ -238,9 +290,13 @@ def _judge_block(result: ClaimAudit, block: _Block, places: slice, budget: Budge
 
 
 class _Block:
-    """The rows of one block: their first pass, and their exact form one at a time when the first pass was not enough."""
+    """The rows of one block: their first pass, and their exact form one at a time when the first pass was not
+    enough.
+    """
 
-    def __init__(self, scores: ScoreBlock, kept: Bools, values: Floats | None, exact: Callable[[int, Floats | None], ExactRow]) -> None:
+    def __init__(
+        self, scores: ScoreBlock, kept: Bools, values: Floats | None, exact: Callable[[int, Floats | None], ExactRow]
+    ) -> None:
         self.kept = kept
         self.first_pass = FirstPass(scores, kept, values)
         self._values = values
@@ -276,7 +332,9 @@ class _Reader:
             centre = widen(bundle.tensors["scores"].read(start, stop, 1))
             check_scores(centre, start)
             check_kept(kept, centre, start)
-            return _Block(ScoreBlock(centre, np.zeros(len(centre))), kept, values, lambda i, value: row_of(centre[i], value))
+            return _Block(
+                ScoreBlock(centre, np.zeros(len(centre))), kept, values, lambda i, value: row_of(centre[i], value)
+            )
         key = groups["key"]
         query = self._finite("query", bundle.tensors["query"].read(start, stop, 1), start)
         attended = bundle.tensors["mask"].read(start, stop, 1).astype(bool) if "mask" in bundle.tensors else None
@@ -285,11 +343,20 @@ class _Reader:
         scores = dot_scores(grouped, key, scale=header.scale, attended=attended, bias=bias, softcap=header.softcap)
         check_scores(scores.centre, start)
         check_kept(kept, scores.centre, start)
-        recipe = DotScores(None if header.scale is None else Fraction(header.scale), None if header.softcap is None else Fraction(header.softcap))
+        recipe = DotScores(
+            None if header.scale is None else Fraction(header.scale),
+            None if header.softcap is None else Fraction(header.softcap),
+        )
         per_group = len(kept) // len(key)
 
         def exact(i: int, value: Floats | None) -> ExactRow:
-            return recipe.row(query[i], key[i // per_group], None if attended is None else attended[i], None if bias is None else bias[i], value)
+            return recipe.row(
+                query[i],
+                key[i // per_group],
+                None if attended is None else attended[i],
+                None if bias is None else bias[i],
+                value,
+            )
 
         return _Block(scores, kept, values, exact)
 
@@ -299,7 +366,10 @@ class _Reader:
         wanted = start // self.rows_per_group, (stop - 1) // self.rows_per_group + 1
         if self._held[0] != wanted:
             names = [name for name, used in (("key", self._dots), ("value", self._with_values)) if used]
-            self._held = wanted, {name: self._finite(name, self._bundle.tensors[name].read(*wanted, 2), wanted[0]) for name in names}
+            self._held = (
+                wanted,
+                {name: self._finite(name, self._bundle.tensors[name].read(*wanted, 2), wanted[0]) for name in names},
+            )
         return self._held[1]
 
     def _bias(self, start: int, stop: int) -> Floats | None:
@@ -308,15 +378,24 @@ class _Reader:
         bias = widen(self._bundle.tensors["bias"].read(start, stop, 1), "the bias")
         if not (bias < np.inf).all():
             row, key = (int(i) for i in np.argwhere(~(bias < np.inf))[0])
-            raise BadScores(f"row {start + row}: the bias of key {key} is {bias[row, key]}; it is finite, or -inf for a masked key")
+            raise BadScores(
+                f"row {start + row}: the bias of key {key} is {bias[row, key]}; it is finite, or -inf for a masked key"
+            )
         return bias
 
     def _finite(self, name: str, array: NDArray[np.generic], first: int) -> Floats:
         widened = widen(array, name)
         if not np.isfinite(widened).all():
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(widened))[0])
-            kind, error = ("row", BadScores) if name == "query" else ("key/value group", BadScores if name == "key" else BadValues)
-            raise error(f"{kind} {first + place[0]}: {name} {list(place[1:])} is {widened[place]}; every entry must be finite (mask keys instead)")
+            kind, error = (
+                ("row", BadScores)
+                if name == "query"
+                else ("key/value group", BadScores if name == "key" else BadValues)
+            )
+            raise error(
+                f"{kind} {first + place[0]}: {name} {list(place[1:])} is {widened[place]}; every entry must be "
+                "finite (mask keys instead)"
+            )
         return widened
 
 
@@ -333,7 +412,9 @@ def _selection(rows: Iterable[int] | None, count: int) -> NDArray[np.intp]:
 
 
 def _blocks(indices: NDArray[np.intp], most: int, per_group: int | None) -> Iterator[tuple[slice, NDArray[np.intp]]]:
-    """Runs of consecutive rows, at most `most` long; where key/value groups matter, several whole groups or a part of one."""
+    """Runs of consecutive rows, at most `most` long; where key/value groups matter, several whole groups or a part of
+    one.
+    """
     position = 0
     while position < len(indices):
         start = int(indices[position])
@@ -354,7 +435,10 @@ def _blocks(indices: NDArray[np.intp], most: int, per_group: int | None) -> Iter
 def _check_digest(bundle: Bundle) -> None:
     promised = bundle.header.inputs_sha256
     if promised is not None and (found := bundle.inputs_digest()) != promised:
-        raise BadBundle(f"{bundle.source}: inputs_sha256 is {promised}, and the inputs have {found}; they are not the ones that were certified")
+        raise BadBundle(
+            f"{bundle.source}: inputs_sha256 is {promised}, and the inputs have {found}; they are not the ones that "
+            "were certified"
+        )
 
 
 def _interval(lower: float, upper: float) -> Interval:

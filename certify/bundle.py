@@ -1,7 +1,8 @@
-"""Bundle files: safetensors, npz without pickle, JSON for one certificate. Read row by row, written whole or not at all.
+"""Bundle files: safetensors, npz without pickle, JSON for one certificate. Read row by row, written whole or not at
+all.
 
-Nothing in a file is believed before it is checked: sizes against the file's length, dtypes against the schema. What a file *claims* is
-not looked at here.
+Nothing in a file is believed before it is checked: sizes against the file's length, dtypes against the schema. What a
+file *claims* is not looked at here.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from certify.certificate import CLAIMS, INPUTS, KEPT, Array, Certificate, Header
 from certify.errors import BadBundle, BadClaim, BadInput, BadScores
 from certify.scores import FLOAT_DTYPES, digest, rows_of_kept
 
-__all__ = ["Bundle", "Tensor", "load", "open_bundle", "save"]
+__all__ = ["Bundle", "Tensor", "load", "load_inputs", "open_bundle", "save"]
 
 _SAFETENSORS_DTYPES = {
     "F16": np.dtype("<f2"),
@@ -48,7 +49,9 @@ _METADATA = "__metadata__"
 
 
 class Tensor(Protocol):
-    """An array that is read a few rows at a time; rows are counted over all but the last `trailing` dimensions, in C order."""
+    """An array that is read a few rows at a time; rows are counted over all but the last `trailing` dimensions, in C
+    order.
+    """
 
     @property
     def dtype(self) -> np.dtype[Any]: ...
@@ -57,6 +60,8 @@ class Tensor(Protocol):
     def shape(self) -> tuple[int, ...]: ...
 
     def read(self, start: int, stop: int, trailing: int) -> Array: ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +78,14 @@ class _InMemory:
 
     def read(self, start: int, stop: int, trailing: int) -> Array:
         tail = self.array.shape[self.array.ndim - trailing :]
-        return self.array.reshape(-1, *tail)[start:stop] if prod(tail) else np.empty((stop - start, *tail), self.array.dtype)
+        return (
+            self.array.reshape(-1, *tail)[start:stop]
+            if prod(tail)
+            else np.empty((stop - start, *tail), self.array.dtype)
+        )
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 @dataclass(frozen=True)
@@ -89,16 +101,29 @@ class _InFile:
         tail = self.shape[len(self.shape) - trailing :]
         size = prod(tail)
         with self.path.open("rb") as file:
-            found = np.fromfile(file, self.dtype, (stop - start) * size, offset=self.offset + start * size * self.dtype.itemsize)
+            found = np.fromfile(
+                file, self.dtype, (stop - start) * size, offset=self.offset + start * size * self.dtype.itemsize
+            )
         if len(found) != (stop - start) * size:
             raise BadBundle(f"{self.path}: the file ended early; it changed while it was read, so copy it again")
         return found.reshape(stop - start, *tail)
+
+    def close(self) -> None:
+        """Nothing stays open between reads."""
 
 
 class _InZip:
     """A C-order .npy member of an npz. Compressed members can only be read onwards: going back starts again."""
 
-    def __init__(self, path: Path, member: str, dtype: np.dtype[Any], shape: tuple[int, ...], stored_as: np.dtype[Any], header: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        member: str,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        stored_as: np.dtype[Any],
+        header: int,
+    ) -> None:
         self.path, self.member, self.dtype, self.shape = path, member, dtype, shape
         self._stored_as, self._header = stored_as, header
         self._stream: Any = None
@@ -140,8 +165,9 @@ class _InZip:
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A certificate whose tensors are read on demand. `source` is what messages call it; `ignored` are tensors that the schema does not know,
-    `notes` the header strings that it does not know."""
+    """A certificate whose tensors are read on demand. `source` is what messages call it; `ignored` are tensors that
+    the schema does not know, `notes` the header strings that it does not know.
+    """
 
     header: Header
     tensors: dict[str, Tensor]
@@ -152,7 +178,17 @@ class Bundle:
 
     @staticmethod
     def of(certificate: Certificate) -> Bundle:
-        return _assemble(certificate.header, {name: _InMemory(array) for name, array in certificate.tensors().items()}, "the certificate", {})
+        return _assemble(
+            certificate.header,
+            {name: _InMemory(array) for name, array in certificate.tensors().items()},
+            "the certificate",
+            {},
+        )
+
+    def close(self) -> None:
+        """Let go of open files; a later read opens them again."""
+        for tensor in self.tensors.values():
+            tensor.close()
 
     def kept(self, start: int, stop: int) -> NDArray[np.bool_]:
         if "kept" in self.tensors:
@@ -194,7 +230,9 @@ def _name(dtype: np.dtype[Any]) -> str:
     return dtype.newbyteorder("=").name
 
 
-def _assemble(header: Header, tensors: dict[str, Tensor], source: str, strings: Mapping[str, str]) -> Bundle:
+def _assemble(
+    header: Header, tensors: dict[str, Tensor], source: str, strings: Mapping[str, str], *, certified: bool = True
+) -> Bundle:
     known = {name: tensor for name, tensor in tensors.items() if name in (*INPUTS, *KEPT, *CLAIMS)}
     for name, tensor in known.items():
         kind = tensor.dtype.newbyteorder("=")
@@ -208,14 +246,18 @@ def _assemble(header: Header, tensors: dict[str, Tensor], source: str, strings: 
             if kind != np.float64:
                 raise BadClaim(f"{name} has dtype {kind}; claims are float64")
         elif kind not in FLOAT_DTYPES.values():
-            raise BadScores(f"{name} has dtype {kind}; give {', '.join(FLOAT_DTYPES)} (integers are not logits: convert on purpose)")
-    layout = layout_of(header, {name: tensor.shape for name, tensor in known.items()})
+            raise BadScores(
+                f"{name} has dtype {kind}; give {', '.join(FLOAT_DTYPES)} (integers are not logits: convert on purpose)"
+            )
+    layout = layout_of(header, {name: tensor.shape for name, tensor in known.items()}, certified=certified)
     notes = {name: text for name, text in strings.items() if name != "schema" and name not in Header.__slots__}
     return Bundle(header, known, layout, source, tuple(sorted(set(tensors) - set(known))), notes)
 
 
-def open_bundle(path: str | Path) -> Bundle:
-    """Open a bundle of any of the three formats, told apart by their first bytes. Raises BadBundle, UnknownSchema and kin."""
+def open_bundle(path: str | Path, *, certified: bool = True) -> Bundle:
+    """Open a bundle of any of the three formats, told apart by their first bytes. Raises BadBundle, UnknownSchema and
+    kin.
+    """
     path = Path(path)
     if not path.exists():
         raise BadBundle(f"{path}: there is no such file; check the path")
@@ -235,12 +277,16 @@ def open_bundle(path: str | Path) -> Bundle:
     elif start.lstrip()[:1] == b"{":
         strings, tensors = _open_json(path)
     elif start.startswith(b"\x80"):
-        raise BadBundle(f"{path}: is a pickle, which can run code when read, so it is refused; write safetensors instead")
+        raise BadBundle(
+            f"{path}: is a pickle, which can run code when read, so it is refused; write safetensors instead"
+        )
     elif start.startswith(b"\x93NUMPY"):
-        raise BadBundle(f"{path}: is a bare .npy array; a bundle also needs a kept set and a claim, so write safetensors or .npz")
+        raise BadBundle(
+            f"{path}: is a bare .npy array; a bundle also needs a kept set and a claim, so write safetensors or .npz"
+        )
     else:
         raise BadBundle(f"{path}: is neither safetensors nor npz nor JSON; it starts with {start[:8]!r}")
-    return _assemble(Header.parse(strings), tensors, str(path), strings)
+    return _assemble(Header.parse(strings), tensors, str(path), strings, certified=certified)
 
 
 def _open_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -249,7 +295,9 @@ def _open_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             strings = dict(file.metadata() or {})
             names = list(file.keys())
     except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise BadBundle(f"{path}: is not a sound safetensors file ({str(error).splitlines()[0]}); write it again") from None
+        raise BadBundle(
+            f"{path}: is not a sound safetensors file ({str(error).splitlines()[0]}); write it again"
+        ) from None
     with path.open("rb") as raw:
         length = int.from_bytes(raw.read(8), "little")
         entries = json.loads(raw.read(length))
@@ -260,7 +308,9 @@ def _open_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             if name in (*INPUTS, *KEPT, *CLAIMS):
                 raise BadScores(f"{name} has dtype {entry['dtype']}; give {', '.join(FLOAT_DTYPES)}")
             continue
-        tensors[name] = _InFile(path, 8 + length + entry["data_offsets"][0], _SAFETENSORS_DTYPES[entry["dtype"]], tuple(entry["shape"]))
+        tensors[name] = _InFile(
+            path, 8 + length + entry["data_offsets"][0], _SAFETENSORS_DTYPES[entry["dtype"]], tuple(entry["shape"])
+        )
     return strings, tensors
 
 
@@ -269,9 +319,13 @@ def _open_npz(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename: info.file_size for info in archive.infolist()}
             if any(name.endswith(".pkl") for name in members):
-                raise BadBundle(f"{path}: holds a pickle, which can run code when read, so it is refused; write safetensors instead")
+                raise BadBundle(
+                    f"{path}: holds a pickle, which can run code when read, so it is refused; write safetensors instead"
+                )
             if f"{_METADATA}.npy" not in members:
-                raise BadBundle(f"{path}: has no header; store a 0-d string array {_METADATA!r} holding JSON with schema and level")
+                raise BadBundle(
+                    f"{path}: has no header; store a 0-d string array {_METADATA!r} holding JSON with schema and level"
+                )
             with np.load(path, allow_pickle=False) as arrays:
                 strings = _string_map(str(arrays[_METADATA]), path)
             tensors: dict[str, Tensor] = {}
@@ -282,7 +336,9 @@ def _open_npz(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
         if isinstance(error, BadInput):
             raise
-        raise BadBundle(f"{path}: is not a sound npz file ({error}); write it again with np.savez and no object arrays") from None
+        raise BadBundle(
+            f"{path}: is not a sound npz file ({error}); write it again with np.savez and no object arrays"
+        ) from None
     return {name: text for name, text in strings.items() if not name.startswith("dtype.")}, tensors
 
 
@@ -296,8 +352,12 @@ def _npz_member(path: Path, archive: zipfile.ZipFile, member: str, size: int, st
     if dtype.hasobject:
         raise BadBundle(f"{path}: {name} holds Python objects, that is a pickle, so it is refused; store plain numbers")
     if size - header != prod(shape) * dtype.itemsize:
-        raise BadBundle(f"{path}: {name} says shape {shape} and dtype {dtype}, and its size does not agree; write it again")
-    logical = np.dtype(ml_dtypes.bfloat16) if strings.get(f"dtype.{name}") == "bfloat16" and dtype == np.uint16 else dtype
+        raise BadBundle(
+            f"{path}: {name} says shape {shape} and dtype {dtype}, and its size does not agree; write it again"
+        )
+    logical = (
+        np.dtype(ml_dtypes.bfloat16) if strings.get(f"dtype.{name}") == "bfloat16" and dtype == np.uint16 else dtype
+    )
     if fortran:
         # Columns first cannot be streamed by rows: this one tensor is held in memory.
         with np.load(path, allow_pickle=False) as arrays:
@@ -329,7 +389,9 @@ def _open_json(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             tensors[name] = _InMemory(np.array([_hex(name, value)]))
         elif name in KEPT or name == "mask":
             array = np.asarray(value)
-            tensors[name] = _InMemory(array[None] if array.ndim == 1 and array.dtype.kind in "bi" else np.empty((1, 0), dtype=object))
+            tensors[name] = _InMemory(
+                array[None] if array.ndim == 1 and array.dtype.kind in "bi" else np.empty((1, 0), dtype=object)
+            )
         elif name in INPUTS:
             array = _json_floats(name, value)
             tensors[name] = _InMemory(array[None] if name in ("scores", "query", "bias") else array)
@@ -340,7 +402,9 @@ def _open_json(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 def _hex(name: str, text: Any) -> float:
     if not isinstance(text, str):
-        raise BadBundle(f"{name} holds {text!r}; write floats as hexadecimal strings (float.hex()), so that no digit is lost")
+        raise BadBundle(
+            f"{name} holds {text!r}; write floats as hexadecimal strings (float.hex()), so that no digit is lost"
+        )
     try:
         return float.fromhex(text)
     except ValueError:
@@ -349,26 +413,44 @@ def _hex(name: str, text: Any) -> float:
 
 def _json_floats(name: str, value: Any) -> Array:
     if not isinstance(value, dict) or value.get("dtype") not in FLOAT_DTYPES or not isinstance(value.get("data"), list):
-        raise BadBundle(f"{name} must be an object with dtype (one of {', '.join(FLOAT_DTYPES)}) and data (hexadecimal strings)")
+        raise BadBundle(
+            f"{name} must be an object with dtype (one of {', '.join(FLOAT_DTYPES)}) and data (hexadecimal strings)"
+        )
     rows = value["data"]
     nested = bool(rows) and isinstance(rows[0], list)
     if nested and len({len(row) if isinstance(row, list) else -1 for row in rows}) != 1:
         raise BadBundle(f"{name} has rows of different lengths")
-    exact = np.array([[_hex(name, x) for x in row] for row in rows] if nested else [_hex(name, x) for x in rows], dtype=np.float64)
+    exact = np.array(
+        [[_hex(name, x) for x in row] for row in rows] if nested else [_hex(name, x) for x in rows], dtype=np.float64
+    )
     with np.errstate(over="ignore"):
         stored = exact.astype(FLOAT_DTYPES[value["dtype"]])
     differs = (stored.astype(np.float64) != exact) & ~np.isnan(exact)
     if differs.any():
-        raise BadBundle(f"{name} holds {exact[differs][0].hex()}, which is not a {value['dtype']}; round it first or name a wider dtype")
+        raise BadBundle(
+            f"{name} holds {exact[differs][0].hex()}, which is not a {value['dtype']}; round it first or name a "
+            "wider dtype"
+        )
     return stored
+
+
+def load_inputs(path: Path) -> tuple[Header, dict[str, Array]]:
+    """The header and the input tensors of a bundle that need not claim anything yet. Raises as `open_bundle`."""
+    bundle = open_bundle(path, certified=False)
+    try:
+        return bundle.header, {name: _whole(tensor) for name, tensor in bundle.tensors.items() if name in INPUTS}
+    finally:
+        bundle.close()
 
 
 def load(path: Path) -> Certificate:
     bundle = open_bundle(path)
-    whole = {name: _whole(tensor) for name, tensor in bundle.tensors.items() if name not in KEPT}
-    kept = bundle.kept(0, bundle.layout.count).reshape(*bundle.layout.rows, bundle.layout.n)
-    header = bundle.header
-    return Certificate(kept=kept, **whole, **{name: getattr(header, name) for name in header.__slots__})  # type: ignore[arg-type]
+    try:
+        parts: dict[str, Any] = {name: _whole(tensor) for name, tensor in bundle.tensors.items() if name not in KEPT}
+        parts["kept"] = bundle.kept(0, bundle.layout.count).reshape(*bundle.layout.rows, bundle.layout.n)
+    finally:
+        bundle.close()
+    return Certificate(**parts, **{name: getattr(bundle.header, name) for name in Header.__slots__})
 
 
 def _whole(tensor: Tensor) -> Array:
@@ -376,7 +458,9 @@ def _whole(tensor: Tensor) -> Array:
 
 
 def save(certificate: Certificate, path: Path) -> None:
-    """Write to a temporary neighbour and rename it, so that a reader never sees half a bundle. Raises BadInput for an unknown suffix."""
+    """Write to a temporary neighbour and rename it, so that a reader never sees half a bundle. Raises BadInput for an
+    unknown suffix.
+    """
     tensors = {
         name: np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
         for name, array in certificate.tensors().items()

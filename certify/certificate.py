@@ -1,8 +1,9 @@
 """What a certificate claims, and the shapes that its parts must have.
 
-A certificate holds inputs (scores, or query and key), a kept set for every row, and claims about each row. Its level says what the claims are
-about: `scores` — the floats in it are the logits, exactly; `query-key` — the logits are the real numbers q·k·scale (+ bias, then soft-cap).
-The published schema is `certify/schemas/topk-certificate-1.json`; `bundle.py` reads and writes it.
+A certificate holds inputs (scores, or query and key), a kept set for every row, and claims about each row. Its level
+says what the claims are about: `scores` — the floats in it are the logits, exactly; `query-key` — the logits are the
+real numbers q·k·scale (+ bias, then soft-cap). The published schema is `certify/schemas/topk-certificate-1.json`;
+`bundle.py` reads and writes it.
 """
 
 from __future__ import annotations
@@ -62,13 +63,17 @@ class Header:
             raise UnknownSchema(f"schema {schema!r} is not one this version reads; it reads {SCHEMA!r}")
         level = strings.get("level")
         if level not in LEVELS:
-            raise BadBundle(f"header level = {level!r}; write one of {', '.join(LEVELS)}: it says what the claims are about")
+            raise BadBundle(
+                f"header level = {level!r}; write one of {', '.join(LEVELS)}: it says what the claims are about"
+            )
         top_k = strings.get("top_k", "false")
         if top_k not in ("true", "false"):
             raise BadBundle(f"header top_k = {top_k!r}; write true or false")
         scale = strings.get("scale")
         if level == "query-key" and scale is None:
-            raise BadBundle('the header has no scale; write a float (float.hex()) or "rsqrt_d" for the real number 1/√d')
+            raise BadBundle(
+                'the header has no scale; write a float (float.hex()) or "rsqrt_d" for the real number 1/√d'
+            )
         softcap = _number("softcap", strings["softcap"]) if "softcap" in strings else None
         if softcap is not None and softcap <= 0:
             raise BadBundle(f"header softcap = {softcap} must be positive; leave it out where there is none")
@@ -91,7 +96,12 @@ class Header:
 
     def strings(self) -> dict[str, str]:
         """The header as it is written: the inverse of `parse`."""
-        found = {"schema": SCHEMA, "level": self.level, "top_k": "true" if self.top_k else "false", "producer": self.producer}
+        found = {
+            "schema": SCHEMA,
+            "level": self.level,
+            "top_k": "true" if self.top_k else "false",
+            "producer": self.producer,
+        }
         if self.level == "query-key":
             found["scale"] = "rsqrt_d" if self.scale is None else self.scale.hex()
         if self.softcap is not None:
@@ -106,7 +116,9 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The shape of a bundle: `rows` leading dimensions, n keys, and key/value groups that each serve `rows_per_group` consecutive flat rows."""
+    """The shape of a bundle: `rows` leading dimensions, n keys, and key/value groups that each serve `rows_per_group`
+    consecutive flat rows.
+    """
 
     rows: tuple[int, ...]
     n: int
@@ -121,12 +133,18 @@ class Layout:
         return tuple(int(i) for i in np.unravel_index(flat, self.rows))
 
 
-def layout_of(header: Header, shapes: Mapping[str, tuple[int, ...]]) -> Layout:
-    """Check that the parts fit together, whatever file they came from. Raises BadBundle, BadClaim, BadKept naming the part and its shape."""
+def layout_of(header: Header, shapes: Mapping[str, tuple[int, ...]], *, certified: bool = True) -> Layout:
+    """Check that the parts fit together, whatever file they came from; the inputs alone if not `certified`.
+
+    Raises BadBundle, BadClaim, BadKept naming the part and its shape.
+    """
     needed = ("scores",) if header.level == "scores" else ("query", "key")
     for name in needed:
         if name not in shapes:
-            raise BadBundle(f"level {header.level} needs a tensor {name!r}, and there is none; there is {', '.join(sorted(shapes)) or 'nothing'}")
+            raise BadBundle(
+                f"level {header.level} needs a tensor {name!r}, and there is none; there is "
+                f"{', '.join(sorted(shapes)) or 'nothing'}"
+            )
     rows = shapes[needed[0]][:-1]
     if header.level == "scores":
         if not rows:
@@ -134,12 +152,44 @@ def layout_of(header: Header, shapes: Mapping[str, tuple[int, ...]]) -> Layout:
         n = shapes["scores"][-1]
     else:
         if len(shapes["query"]) < 2 or len(shapes["key"]) < 2:
-            raise BadBundle(f"query {shapes['query']} and key {shapes['key']} are too small; give [*rows, d] and [*kv, n, d]")
+            raise BadBundle(
+                f"query {shapes['query']} and key {shapes['key']} are too small; give [*rows, d] and [*kv, n, d]"
+            )
         n = shapes["key"][-2]
     if prod(rows) == 0:
         raise BadBundle(f"{needed[0]} has shape {shapes[needed[0]]}: zero rows; there is nothing to certify")
     if n == 0:
         raise BadBundle(f"{needed[-1]} has shape {shapes[needed[-1]]}: zero keys; an attention row needs at least one")
+    if certified:
+        _check_claims(header, shapes)
+    groups, per_group, kv = _kv_layout(header, rows)
+    expected = {"scores": (*rows, n), "kept": (*rows, n), "mask": (*rows, n), "bias": (*rows, n)} | dict.fromkeys(
+        CLAIMS, rows
+    )
+    for name, shape in shapes.items():
+        if name in expected and shape != expected[name]:
+            raise BadBundle(f"{name} has shape {shape}; with rows {rows} and {n} keys it must be {expected[name]}")
+        if name == "kept_indices" and shape[:-1] != rows:
+            raise BadBundle(f"kept_indices has shape {shape}; with rows {rows} it must be {rows} and k")
+        if (
+            name in ("key", "value")
+            and (header.level == "query-key" or name == "value")
+            and (shape[:-2] != kv or shape[-2:-1] != (n,))
+        ):
+            raise BadBundle(
+                f"{name} has shape {shape}; with rows {rows}, {n} keys and kv_groups = {header.kv_groups} it must be "
+                f"{(*kv, n)} and a width"
+            )
+    if header.level == "query-key" and shapes["key"][-1] != shapes["query"][-1]:
+        raise BadBundle(
+            f"query {shapes['query']} and key {shapes['key']} differ in their last dimension d; they must agree"
+        )
+    if header.level == "query-key" and shapes["query"][-1] == 0:
+        raise BadBundle(f"query has shape {shapes['query']}: vectors of length 0 have no dot product")
+    return Layout(rows, n, groups, per_group)
+
+
+def _check_claims(header: Header, shapes: Mapping[str, tuple[int, ...]]) -> None:
     if not any(name in shapes for name in KEPT):
         raise BadKept("there is no kept set; add a bool tensor 'kept' [*rows, n] or integers 'kept_indices' [*rows, k]")
     if all(name in shapes for name in KEPT):
@@ -148,28 +198,18 @@ def layout_of(header: Header, shapes: Mapping[str, tuple[int, ...]]) -> Layout:
     if not claimed and not header.top_k:
         raise BadClaim(f"nothing is claimed; add one of {', '.join(CLAIMS)} as float64 [*rows], or header top_k = true")
     if "output_error_upper" in claimed and "value" not in shapes:
-        raise BadBundle("output_error_upper is claimed, and there is no tensor 'value' to judge it by; add [*kv, n, dv]")
-    groups, per_group, kv = _kv_layout(header, rows)
-    expected = {"scores": (*rows, n), "kept": (*rows, n), "mask": (*rows, n), "bias": (*rows, n)} | dict.fromkeys(CLAIMS, rows)
-    for name, shape in shapes.items():
-        if name in expected and shape != expected[name]:
-            raise BadBundle(f"{name} has shape {shape}; with rows {rows} and {n} keys it must be {expected[name]}")
-        if name == "kept_indices" and shape[:-1] != rows:
-            raise BadBundle(f"kept_indices has shape {shape}; with rows {rows} it must be {rows} and k")
-        if name in ("key", "value") and (header.level == "query-key" or name == "value") and (shape[:-2] != kv or shape[-2:-1] != (n,)):
-            raise BadBundle(f"{name} has shape {shape}; with rows {rows}, {n} keys and kv_groups = {header.kv_groups} it must be {(*kv, n)} and a width")
-    if header.level == "query-key" and shapes["key"][-1] != shapes["query"][-1]:
-        raise BadBundle(f"query {shapes['query']} and key {shapes['key']} differ in their last dimension d; they must agree")
-    if header.level == "query-key" and shapes["query"][-1] == 0:
-        raise BadBundle(f"query has shape {shapes['query']}: vectors of length 0 have no dot product")
-    return Layout(rows, n, groups, per_group)
+        raise BadBundle(
+            "output_error_upper is claimed, and there is no tensor 'value' to judge it by; add [*kv, n, dv]"
+        )
 
 
 def _kv_layout(header: Header, rows: tuple[int, ...]) -> tuple[int, int, tuple[int, ...]]:
     """(number of key/value groups, flat rows that share one, the groups' own leading shape)."""
     if len(rows) < 2:
         if header.kv_groups != 1:
-            raise BadBundle(f"kv_groups = {header.kv_groups} needs rows [..., heads, queries], and these rows are {rows}")
+            raise BadBundle(
+                f"kv_groups = {header.kv_groups} needs rows [..., heads, queries], and these rows are {rows}"
+            )
         return 1, prod(rows), ()
     heads = rows[-2]
     if heads % header.kv_groups:
@@ -182,9 +222,10 @@ def _kv_layout(header: Header, rows: tuple[int, ...]) -> tuple[int, int, tuple[i
 class Certificate:
     """Claims about attention rows, with the inputs that they are about; every array as in the published schema.
 
-    `kept` is a bool mask [*rows, n]. The claims are float64 [*rows] or None: `tv_upper` and `tv_lower` bound the total variation τ, `kl_upper` KL(P̂‖P)
-    in nats, `output_error_upper` ‖o − ô‖₂; `smallest_k_for` says that no smaller top-k meets this ε. `top_k` claims that every kept set is a true
-    top-k. Raises the typed errors of `certify.errors` where parts do not fit.
+    `kept` is a bool mask [*rows, n]. The claims are float64 [*rows] or None: `tv_upper` and `tv_lower` bound the
+    total variation τ, `kl_upper` KL(P̂‖P) in nats, `output_error_upper` ‖o − ô‖₂; `smallest_k_for` says that no
+    smaller top-k meets this ε. `top_k` claims that every kept set is a true top-k. Raises the typed errors of
+    `certify.errors` where parts do not fit.
     """
 
     kept: Bools
@@ -227,7 +268,9 @@ class Certificate:
         return {name: np.asarray(array) for name in names if (array := getattr(self, name)) is not None}
 
     def save(self, path: str | Path) -> None:
-        """Write a bundle: `.safetensors` (preferred), `.npz`, or `.json` for a single row. The file appears whole or not at all."""
+        """Write a bundle: `.safetensors` (preferred), `.npz`, or `.json` for a single row. The file appears whole or
+        not at all.
+        """
         from certify.bundle import save
 
         save(self, Path(path))

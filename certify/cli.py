@@ -1,4 +1,5 @@
-"""The `certify` command: arguments, progress and exit codes only. stdout carries results; progress and errors go to stderr.
+"""The `certify` command: arguments, progress and exit codes only. stdout carries results; progress and errors go to
+stderr.
 
 Exit codes: 0 all valid · 1 some invalid · 2 bad input or usage · 3 some undecided, none invalid.
 """
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Literal, Optional
 
 import typer
 from rich.console import Console
@@ -37,7 +38,13 @@ def _certify() -> None:
 @contextmanager
 def _progress(label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on stderr, silent where stderr is not a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+    )
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(label, total=None)
@@ -45,7 +52,7 @@ def _progress(label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def _parse_rows(text: str, count: int) -> list[int]:
-    """"0:100,17" as row numbers; ends as in Python slices."""
+    """ "0:100,17" as row numbers; ends as in Python slices."""
     chosen: list[int] = []
     for part in text.split(","):
         pieces = part.strip().split(":")
@@ -58,7 +65,9 @@ def _parse_rows(text: str, count: int) -> list[int]:
         elif len(bounds) == 2:
             chosen.extend(range(*slice(*bounds).indices(count)))
         else:
-            raise BadInput(f"--rows {text!r}: {part.strip()!r} is neither a row number nor start:stop; write for example 0:100,170")
+            raise BadInput(
+                f"--rows {text!r}: {part.strip()!r} is neither a row number nor start:stop; write for example 0:100,170"
+            )
     return chosen
 
 
@@ -66,9 +75,13 @@ def _parse_rows(text: str, count: int) -> list[int]:
 def audit(
     bundle: Annotated[Path, typer.Argument(help="A certificate bundle: .safetensors, .npz, or .json for one row.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole result as JSON instead of a table.")] = False,
-    junit: Annotated[Optional[Path], typer.Option(help="Also write JUnit XML to this file.")] = None,  # noqa: UP045  # typer reads the annotation
+    junit: Annotated[
+        Path | None, typer.Option(help="Also write JUnit XML to this file.")
+    ] = None,  # typer reads the annotation
     max_bits: Annotated[int, typer.Option(help="Precision after which a claim is left undecided.")] = 4096,
-    rows: Annotated[Optional[str], typer.Option(help='Flat row numbers to audit, such as "0:100,170"; all by default.')] = None,  # noqa: UP045
+    rows: Annotated[
+        str | None, typer.Option(help='Flat row numbers to audit, such as "0:100,170"; all by default.')
+    ] = None,
     show: Annotated[int, typer.Option(min=0, help="How many rows the table shows, worst first.")] = 10,
 ) -> None:
     """Judge every claim in BUNDLE from its own inputs: valid, invalid or undecided, with the enclosure that decides."""
@@ -89,14 +102,45 @@ def audit(
 
 
 @app.command()
+def topk(
+    bundle: Annotated[Path, typer.Argument(help="A bundle with scores, or query and key; claims in it are ignored.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the certificates go.")],
+    k: Annotated[Optional[int], typer.Option("-k", help="How many keys each row keeps.")] = None,  # noqa: UP045
+    eps: Annotated[float | None, typer.Option(help="Or the tail mass to allow: the fewest keys are kept.")] = None,
+    grade: Annotated[
+        Literal["fast", "exact"], typer.Option(help="fast (relative width 2^-24) or exact (2^-40).")
+    ] = "fast",
+) -> None:
+    """Choose the top keys of every row in BUNDLE with the fast kernels and write certificates that pass an audit."""
+    from certify import build
+    from certify.bundle import load_inputs
+
+    header, inputs = load_inputs(bundle)
+    with _progress("certifying", "pieces") as progress:
+        certificate = build.from_inputs(header, inputs, k=k, eps=eps, grade=grade, progress=progress)
+    certificate.save(output)
+    kept = certificate.k
+    Console().print(
+        f"{output}: {kept.size} rows, {kept.min()} to {kept.max()} of {certificate.kept.shape[-1]} keys kept, "
+        f"level {certificate.level}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
 def demo() -> None:
     """Audit the shipped real attention: certificates that hold, then certificates that people really get wrong."""
     from certify import auditor, report
     from certify.bundle import open_bundle
     from certify.examples import example
+    from certify.rules import Verdict
 
     console = Console()
-    console.print("Attention of a trained BERT-architecture model, and what somebody claims about dropping most of its keys.", highlight=False)
+    console.print(
+        "Attention of a trained BERT-architecture model, and what somebody claims about dropping most of its keys.",
+        highlight=False,
+    )
     console.print("First a bundle whose certificates all hold; the tightest claims are shown.\n", highlight=False)
     with _progress("auditing", "rows") as progress:
         good = auditor.audit(example("minilm-attention.safetensors"), progress=progress)
@@ -105,8 +149,11 @@ def demo() -> None:
     opened = open_bundle(example("minilm-attention-wrong.safetensors"))
     with _progress("auditing", "rows") as progress:
         wrong = auditor.audit(opened, progress=progress)
-    report.print_table(wrong, console, wrong.count(auditor.Verdict.INVALID), json.loads(opened.notes.get("story", "{}")))
-    console.print("\nYours: certify audit YOUR_BUNDLE.safetensors   (the format: certify/schemas/README.md)", highlight=False)
+    story = {row: told.partition(": ")[2] for row, told in json.loads(opened.notes.get("story", "{}")).items()}
+    report.print_table(wrong, console, wrong.count(Verdict.INVALID), story)
+    console.print(
+        "\nYours: certify audit YOUR_BUNDLE.safetensors   (the format: certify/schemas/README.md)", highlight=False
+    )
 
 
 def main() -> None:

@@ -1,12 +1,14 @@
 """Rigorous enclosures of exp, log, log1p and tanh on exact intervals, from integer arithmetic alone.
 
-Inclusion: for every x in X, exp(x) is in exp(X), and so for the others. Each function is monotone, so an interval's image is bounded by
-its endpoints' images. For a point x the exponential is enclosed with relative width below 2^(4 − bits).
+Inclusion: for every x in X, exp(x) is in exp(X), and so for the others. Each function is monotone, so an interval's
+image is bounded by its endpoints' images. For a point x the exponential is enclosed with relative width below 2^(4 −
+bits).
 
-How exp is bounded. Write x = k·ln 2 + r with an integer k and 0 ≤ r < 0.70 (any k would be sound; this one is quick). With w = bits + extra
-fraction bits, r is enclosed by integers, divided by 2^j without rounding, and summed as a Taylor series of non-negative terms: flooring
-every term and dropping the rest can only lower it; rounding every term up and adding twice the first dropped term (the ratio of
-successive terms is below ½) can only raise it. Squaring j times, floored and rounded up respectively, keeps both directions.
+How exp is bounded. Write x = k·ln 2 + r with an integer k and 0 ≤ r < 0.70 (any k would be sound; this one is quick).
+With w = bits + extra fraction bits, r is enclosed by integers, divided by 2^j without rounding, and summed as a
+Taylor series of non-negative terms: flooring every term and dropping the rest can only lower it; rounding every term
+up and adding twice the first dropped term (the ratio of successive terms is below ½) can only raise it. Squaring j
+times, floored and rounded up respectively, keeps both directions.
 
 The logarithm is a proposal by mpmath that is accepted only after our own exp has proved it from both sides.
 """
@@ -42,7 +44,7 @@ def exp(x: Interval) -> Interval:
     low, high = _exp_point(lower, x.bits)
     if lower != upper:
         high = _exp_point(upper, x.bits)[1]
-    return Interval.from_raw(low, high, x.bits)
+    return Interval.from_raw((low, high), x.bits)
 
 
 def log(x: Interval) -> Interval:
@@ -53,7 +55,7 @@ def log(x: Interval) -> Interval:
     low, high = _log_point(lower, x.bits)
     if lower != upper:
         high = _log_point(upper, x.bits)[1]
-    return Interval.from_raw(low, high, x.bits)
+    return Interval.from_raw((low, high), x.bits)
 
 
 def log1p(x: Interval) -> Interval:
@@ -61,7 +63,7 @@ def log1p(x: Interval) -> Interval:
     if x.lower < 0:
         raise UndefinedOperation(f"log1p of {x}: only t ≥ 0 is supported; use log(1 + t)")
     lower, upper = x.raw
-    return Interval.from_raw(_log1p_point(lower, x.bits)[0], _log1p_point(upper, x.bits)[1], x.bits)
+    return Interval.from_raw((_log1p_point(lower, x.bits)[0], _log1p_point(upper, x.bits)[1]), x.bits)
 
 
 def tanh(x: Interval) -> Interval:
@@ -73,7 +75,9 @@ def tanh(x: Interval) -> Interval:
 
 @lru_cache(maxsize=256)
 def _ln2(fraction_bits: int) -> tuple[int, int]:
-    """Integers a < b with a ≤ ln 2 · 2^fraction_bits ≤ b, from ln 2 = 2·Σ 1/((2i+1)·3^(2i+1)), every term non-negative."""
+    """Integers a < b with a ≤ ln 2 · 2^fraction_bits ≤ b, from ln 2 = 2·Σ 1/((2i+1)·3^(2i+1)), every term
+    non-negative.
+    """
     guard = 16
     one = 2 << (fraction_bits + guard)
     low = high = index = 0
@@ -104,14 +108,12 @@ def _exp_point(x: Raw, bits: int) -> tuple[Raw, Raw]:
     x_high = x_low if shift >= 0 else x_low + 1
     ln2_low, ln2_high = _ln2(w)
     k = x_low // ln2_high
-    # k·ln 2 in integers, k of either sign; r = x − k·ln 2 is then within [r_low, r_high] and r_low may be −1 unit at worst.
+    # k·ln 2 in integers, k of either sign; r = x − k·ln 2 is then within [r_low, r_high] and r_low may be −1 unit at
+    # worst.
     k_low, k_high = (k * ln2_low, k * ln2_high) if k >= 0 else (k * ln2_high, k * ln2_low)
     r_low, r_high = max(x_low - k_high, 0), x_high - k_low
-    if x_low - k_high < 0:
-        # e^r ≥ 1 + r: a slightly negative r costs that much at the lower end and is not lost.
-        lower = (1 << w) + (x_low - k_high)
-    else:
-        lower = _exp_series(r_low, w, up=False)
+    # A slightly negative r costs little: e^r ≥ 1 + r.
+    lower = (1 << w) + x_low - k_high if x_low < k_high else _exp_series(r_low, w, up=False)
     return from_man_exp(lower, k - w), from_man_exp(_exp_series(r_high, w, up=True), k - w)
 
 
@@ -170,5 +172,3 @@ def _log1p_point(x: Raw, bits: int) -> tuple[Raw, Raw]:
         low, high = _log_point(x, bits)
         return low, mpf_add(high, from_man_exp(1, -8 * bits + 1), bits + 8, round_ceiling)
     return _log_point(mpf_add(fone, x, 0, round_nearest), bits)
-
-

@@ -1,7 +1,7 @@
 """Every exception of the package.
 
-A message is one line: it names the place and the value, and then says what to do. `BadInput` and its children are the caller's
-to mend (exit code 2 on the command line); nothing has been written when one is raised.
+A message is one line: it names the place and the value, and then says what to do. `BadInput` and its children are the
+caller's to mend (exit code 2 on the command line); nothing has been written when one is raised.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ __all__ = [
     "CertifyError",
     "UndefinedOperation",
     "UnknownSchema",
+    "UntrustedThread",
 ]
 
 
@@ -28,7 +29,9 @@ class BadInput(CertifyError, ValueError):
 
 
 class BadScores(BadInput):
-    """Scores, queries or keys that define no attention row: NaN, +inf, a masked row, a shape or dtype that does not fit."""
+    """Scores, queries or keys that define no attention row: NaN, +inf, a masked row, a shape or dtype that does not
+    fit.
+    """
 
 
 class BadKept(BadInput):
@@ -53,3 +56,9 @@ class UnknownSchema(BadBundle):
 
 class UndefinedOperation(CertifyError, ArithmeticError):
     """An interval operation without a value, such as division by an interval that holds zero."""
+
+
+class UntrustedThread(CertifyError, RuntimeError):
+    """The calling thread's float arithmetic is not IEEE 754 round-to-nearest with subnormals, and could not be made
+    so.
+    """

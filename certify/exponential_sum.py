@@ -3,9 +3,10 @@
 Every claim about an attention row is the sign of such a sum. The order of the steps is what makes it end:
 
 1. collect equal exponents exactly and drop zero coefficients. If nothing is left, the sum is 0, and that is a proof;
-2. if all coefficients have one sign, that is the sign, without a single exponential;
-3. otherwise raise the precision until the positive and the negative part are told apart. For distinct algebraic exponents they are
-   different numbers (Lindemann–Weierstrass, which is assumed here, not proved), so this ends; the budget `max_bits` says when to give up.
+2. if all coefficients have one sign, that is the sign, without a single exponential; 3. otherwise raise the precision
+until the positive and the negative part are told apart. For distinct algebraic exponents they are
+   different numbers (Lindemann–Weierstrass, which is assumed here, not proved), so this ends; the budget `max_bits`
+   says when to give up.
 
 Precision before collection would never end on scores (0, 0, −10³⁰) with one zero kept and the claim τ ≤ ½.
 """
@@ -35,10 +36,12 @@ def _root(radicand: int, bits: int) -> Interval:
 
 @dataclass(frozen=True, slots=True)
 class Exponent:
-    """The exact real number shift + cap·tanh((rational + surd/√radicand)/cap), or rational + surd/√radicand where cap is None.
+    """The exact real number shift + cap·tanh((rational + surd/√radicand)/cap), or rational + surd/√radicand where cap
+    is None.
 
-    Equal numbers are equal records: a perfect-square radicand is folded into `rational`, and 1/√radicand is irrational otherwise. Without a
-    cap the number is algebraic, which is what T24 asks for; with one, equality of records still proves equality of numbers.
+    Equal numbers are equal records: a perfect-square radicand is folded into `rational`, and 1/√radicand is
+    irrational otherwise. Without a cap the number is algebraic, which is what T24 asks for; with one, equality of
+    records still proves equality of numbers.
     """
 
     rational: Fraction
@@ -48,7 +51,9 @@ class Exponent:
     shift: Fraction = Fraction(0)
 
     @staticmethod
-    def of(rational: Fraction, surd: Fraction = Fraction(0), radicand: int = 1, cap: Fraction | None = None) -> Exponent:
+    def of(
+        rational: Fraction, surd: Fraction = Fraction(0), radicand: int = 1, cap: Fraction | None = None
+    ) -> Exponent:
         root = isqrt(radicand)
         if root * root == radicand:
             rational, surd = rational + surd / root, Fraction(0)
@@ -67,10 +72,16 @@ class Exponent:
         """The sum, or None where it has no exact form (soft-capped scores)."""
         if self.cap is not None or other.cap is not None:
             return None
-        return Exponent(self.rational + other.rational, self.surd + other.surd, max(self.radicand, other.radicand) if self.surd + other.surd else 1)
+        return Exponent(
+            self.rational + other.rational,
+            self.surd + other.surd,
+            max(self.radicand, other.radicand) if self.surd + other.surd else 1,
+        )
 
     def enclosure(self, bits: int) -> Interval:
-        """An interval around the number, its width relative to the largest part about 2^−bits (cancelling parts cost more bits)."""
+        """An interval around the number, its width relative to the largest part about 2^−bits (cancelling parts cost
+        more bits).
+        """
         inner = self._uncapped(bits)
         if self.cap is not None:
             inner = elementary.tanh(inner / self.cap) * self.cap
@@ -83,7 +94,9 @@ class Exponent:
         return value
 
     def exceeds(self, other: Exponent) -> bool:
-        """Whether this number is larger than `other`, exactly. Both from one row: the same radicand, cap and shift (tanh is increasing)."""
+        """Whether this number is larger than `other`, exactly. Both from one row: the same radicand, cap and shift
+        (tanh is increasing).
+        """
         rational, surd = self.rational - other.rational, self.surd - other.surd
         if rational >= 0 and surd >= 0:
             return rational > 0 or surd > 0
@@ -91,7 +104,11 @@ class Exponent:
             return False
         radicand = max(self.radicand, other.radicand)
         # Opposite signs: rational + surd/√d > 0 ⇔ the positive part has the larger square.
-        return rational * rational * radicand > surd * surd if rational > 0 else surd * surd > rational * rational * radicand
+        return (
+            rational * rational * radicand > surd * surd
+            if rational > 0
+            else surd * surd > rational * rational * radicand
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +146,10 @@ def sign(terms: Mapping[Exponent, Fraction], max_bits: int) -> Sign:
         return Sign((1 if positive else 0) - (1 if negative else 0), EXACT)
     for bits in precisions(max_bits):
         above, below = _weigh(positive, bits), _weigh(negative, bits)
-        answer = above > below
-        if answer is not Ternary.UNKNOWN:
-            return Sign(1 if answer else -1, by_intervals(bits))
+        if (above > below) is Ternary.YES:
+            return Sign(1, by_intervals(bits))
+        if (above < below) is Ternary.YES:
+            return Sign(-1, by_intervals(bits))
     return Sign(None, f"budget: {max_bits} bits were not enough")
 
 
@@ -146,8 +164,11 @@ def _weigh(terms: Mapping[Exponent, Fraction], bits: int) -> Interval:
 
 @lru_cache(maxsize=1 << 14)  # every claim about a row asks for the same exponentials
 def exp_of(exponent: Exponent, bits: int) -> Interval:
-    """e^exponent to a relative width of about 2^−bits: the exponent is enclosed with as many extra bits as its parts have before the point."""
-    if exponent.algebraic and not exponent.surd:
+    """e^exponent to a relative width of about 2^−bits: the exponent is enclosed with as many extra bits as its parts
+    have before the point.
+    """
+    denominator = exponent.rational.denominator
+    if exponent.algebraic and not exponent.surd and denominator & (denominator - 1) == 0:
         return elementary.exp(Interval.point(exponent.rational, bits))
     parts = (exponent.rational, exponent.surd, exponent.shift)
     extra = max(part.numerator.bit_length() - part.denominator.bit_length() for part in parts)

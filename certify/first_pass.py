@@ -1,18 +1,20 @@
-"""The fast rigorous pass: enclosures in float64 of every quantity that a claim is about, for a whole block of rows at once.
+"""The fast rigorous pass: enclosures in float64 of every quantity that a claim is about, for a whole block of rows at
+once.
 
-Inclusion: each entry of each returned `VectorInterval` contains the true value of its row. A row whose scores could not be bounded in float64
-gets [0, 1] or (−∞, ∞) and so settles nothing here. Cost: some tens of plain NumPy passes over a block that fits the cache.
+Inclusion: each entry of each returned `VectorInterval` contains the true value of its row. A row whose scores could
+not be bounded in float64 gets [0, 1] or (−∞, ∞) and so settles nothing here. Cost: some tens of plain NumPy passes
+over a block that fits the cache.
 
-How a tail mass is bounded. Tail and kept weights are each scaled by their own largest score m, so that a tiny τ keeps its relative accuracy:
-ŵ_i = exp_estimate(fl(s_i − m)). The subtraction errs by at most u·708 where s_i − m ≥ −708, hence ŵ_i = w_i(1 + ε) with |ε| ≤ WEIGHT_ERROR;
-keys further down count as 0 below and as 2^−1021 each above. A halving tree of depth h sums them: another factor within 1 ± γ_h. Scores known only to
-within a radius δ change each sum by a factor within [e^−δ, e^δ].
+How a tail mass is bounded. Tail and kept weights are each scaled by their own largest score m, so that a tiny τ keeps
+its relative accuracy: ŵ_i = exp_estimate(fl(s_i − m)). The subtraction errs by at most u·|s_i − m|, hence
+ŵ_i = w_i(1 + ε) with a small ε; keys more than 708 down count as 0 below and as 2^−1021 each above. A halving tree
+of depth h sums them: another factor within 1 ± γ_h. Scores known only to within a radius δ change each sum by a
+factor within [e^−δ, e^δ].
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -24,7 +26,6 @@ from certify.vector_interval import (
     EXP_DOMAIN,
     EXP_ERROR,
     EXP_TINY,
-    UNIT_ROUNDOFF,
     VectorInterval,
     exp_estimate,
     exponential,
@@ -34,18 +35,15 @@ from certify.vector_interval import (
     up,
 )
 
-__all__ = ["WEIGHT_ERROR", "FirstPass", "ScoreBlock", "dot_scores"]
-
-# |fl(s − m) − (s − m)| ≤ 708u/(1 − u), and e^that ≤ 1 + x + x²; then the exponential's own error.
-_SHIFT = 708 * UNIT_ROUNDOFF / (1 - UNIT_ROUNDOFF)
-WEIGHT_ERROR = up((1 + _SHIFT + _SHIFT**2) * (1 + Fraction(EXP_ERROR)) - 1)
+__all__ = ["FirstPass", "ScoreBlock", "dot_scores"]
 
 _QUIET = np.errstate(all="ignore")  # infinities are meant here; every NaN is turned into an infinite bound
 
 
 @dataclass(frozen=True, eq=False)
 class ScoreBlock:
-    """Scores [rows, n] float64 with −∞ for masked keys; every true finite score lies within `radius` [rows] of its entry. 0 means exact.
+    """Scores [rows, n] float64 with −∞ for masked keys; every true finite score lies within `radius` [rows] of its
+    entry. 0 means exact.
 
     A radius of +∞ marks a row that float64 could not bound; its finite entries are placeholders.
     """
@@ -64,22 +62,26 @@ def dot_scores(
     bias: Floats | None = None,
     softcap: float | None = None,
 ) -> ScoreBlock:
-    """Scores of query [groups, r, d] and key [groups, n, d], with `attended` and `bias` [groups·r, n], and a rigorous radius (T22).
+    """Scores of query [groups, r, d] and key [groups, n, d], with `attended` and `bias` [groups·r, n], and a rigorous
+    radius (T22).
 
-    Products and sums run in this module's own order, one dimension of d at a time; no BLAS is trusted. With S = ‖q‖·max‖k‖ ≥ Σ|q_l k_l| and c the
-    real scale, the chain q·k (d roundings a term), ·ĉ (3u for a computed 1/√d, u for the product), + bias (u) errs by at most γ_{d+6}·(S·c + |bias|)
-    plus underflow. tanh has slope ≤ 1, so a soft-cap adds only the error of its own evaluation.
+    Products and sums run in this module's own order, one dimension of d at a time; no BLAS is trusted. With S =
+    ‖q‖·max‖k‖ ≥ Σ|q_l k_l| and c the real scale, the chain q·k (d roundings a term), ·ĉ (3u for a computed 1/√d, u
+    for the product), + bias (u) errs by at most γ_{d+6}·(S·c + |bias|) plus underflow. tanh has slope ≤ 1, so a
+    soft-cap adds only the error of its own evaluation.
     """
     groups, r, d = query.shape
     n = key.shape[1]
     factor = float(1.0 / np.sqrt(np.float64(d))) if scale is None else scale
-    centre = np.zeros((groups, r, n))
+    dots = np.zeros((groups, r, n))
     columns = np.ascontiguousarray(np.swapaxes(key, 1, 2))
     for position in range(d):
-        centre += query[:, :, position, None] * columns[:, position, None, :]
-    centre = (centre * factor).reshape(groups * r, n)
+        dots += query[:, :, position, None] * columns[:, position, None, :]
+    centre: Floats = (dots * factor).reshape(groups * r, n)
     tiny = 4 * d * 2.0**-500  # above √(d·2^−1022): what underflow can hide from a squared norm, or lose in the chain
-    size = ((_norms(query) + tiny) * (_norms(key).max(axis=-1, initial=0.0) + tiny)[:, None] * abs(factor)).reshape(groups * r)
+    size = ((_norms(query) + tiny) * (_norms(key).max(axis=-1, initial=0.0) + tiny)[:, None] * abs(factor)).reshape(
+        groups * r
+    )
     if bias is not None:
         finite_bias = np.where(bias == -np.inf, 0.0, bias)
         centre = centre + finite_bias
@@ -104,7 +106,9 @@ def _norms(vectors: Floats) -> Floats:
 
 
 def _softcapped(x: Floats, cap: float) -> tuple[Floats, Floats]:
-    """cap·tanh(x/cap) and, row by row, a bound on the error of this evaluation (the whole width, where half would do)."""
+    """cap·tanh(x/cap) and, row by row, a bound on the error of this evaluation (the whole width, where half would
+    do).
+    """
     capped = exponential(VectorInterval.point(np.clip(x, -300.0 * cap, 300.0 * cap)) / cap * 2.0)
     value = (VectorInterval.point(1.0) - VectorInterval.point(2.0) / (capped + 1.0)) * cap
     beyond = np.abs(x) > 300.0 * cap  # there cap·tanh differs from ±cap by less than cap·2^−800
@@ -116,7 +120,8 @@ def _softcapped(x: Floats, cap: float) -> tuple[Floats, Floats]:
 class FirstPass:
     """Enclosures for the rows of one block, each computed when first asked for and kept for the next claim.
 
-    `kept` is [rows, n]; `values`, if any, [groups, n, dv] with rows = groups·r in that order. One object serves one block.
+    `kept` is [rows, n]; `values`, if any, [groups, n, dv] with rows = groups·r in that order. One object serves one
+    block.
     """
 
     def __init__(self, scores: ScoreBlock, kept: Bools, values: Floats | None = None) -> None:
@@ -130,27 +135,45 @@ class FirstPass:
         s = self.scores.centre
         return np.max(np.where(self.kept, -np.inf, s), axis=-1), np.max(np.where(self.kept, s, -np.inf), axis=-1)
 
+    @property
+    def _weights(self) -> Floats:
+        """ŵ [rows, n], each scaled by the largest score of its own side; 0 for masked and for far keys."""
+        return self._near[0]
+
     @cached_property
     @_QUIET
-    def _weights(self) -> Floats:
-        """ŵ [rows, n], each scaled by the largest score of its own side; 0 for masked keys and for those more than 708 below."""
+    def _near(self) -> tuple[Floats, Floats]:
+        """The weights, and the distance [rows] of the lowest key below its anchor. Keys more than 708 below are far."""
         top_tail, top_kept = self._top_scores
         anchor = np.where(self.kept, top_kept[:, None], np.where(top_tail > -np.inf, top_tail, 0.0)[:, None])
         d = self.scores.centre - anchor
         far = d < -EXP_DOMAIN
-        np.maximum(d, -EXP_DOMAIN, out=d)
+        np.copyto(d, 0.0, where=far)
+        reach = -np.min(d, axis=-1)
         weights = exp_estimate(d)
-        weights[far] = 0.0
-        return weights
+        np.copyto(weights, 0.0, where=far)
+        return weights, reach
+
+    @cached_property
+    def _weight_error(self) -> Floats:
+        """e [rows] with |ŵ − w| ≤ e·w for every key that is not far.
+
+        fl(s − m) is off by at most u·|fl(s − m)|, and so a weight by e^x − 1 ≤ x(1 + x) for x = u·(the row's largest
+        distance); then comes the exponential's own error. The last factor pays for the products of these and for
+        evaluating this line.
+        """
+        return np.asarray((EXP_ERROR + self._near[1] * 2.0**-53) * (1.0 + 2.0**-30))
 
     @cached_property
     def _far(self) -> Floats:
         """How many unmasked keys of the row were counted as 0."""
-        return ((self._weights == 0.0) & (self.scores.centre > -np.inf)).sum(axis=-1).astype(np.float64)
+        far: Floats = ((self._weights == 0.0) & (self.scores.centre > -np.inf)).sum(axis=-1).astype(np.float64)
+        return far
 
     def _mass(self, selected: Bools) -> VectorInterval:
         estimate, depth = sum_estimate(np.where(selected, self._weights, 0.0))
-        near = VectorInterval.point(estimate).widened(up((1 + Fraction(WEIGHT_ERROR)) * (1 + growth(depth)) - 1))
+        error = (self._weight_error + up(growth(depth))) * (1.0 + 2.0**-30)
+        near = VectorInterval.point(estimate).widened(error)
         return near + VectorInterval(np.zeros_like(self._far), self._far * EXP_TINY)
 
     @property
@@ -160,19 +183,23 @@ class FirstPass:
     @property
     def _lossless(self) -> Bools:
         """Rows whose tail is wholly masked: τ = 0 exactly, whatever the radius."""
-        return self._top_scores[0] == -np.inf
+        return np.asarray(self._top_scores[0] == -np.inf)
 
     @cached_property
     @_QUIET
     def _odds(self) -> tuple[VectorInterval, Bools]:
-        """The smaller-topped side's mass over the other's, and where that side is the tail. The distance between the tops is at most 0."""
+        """The smaller-topped side's mass over the other's, and where that side is the tail. The distance between the
+        tops is at most 0.
+        """
         top_tail, top_kept = self._top_scores
         tail_below = top_tail <= top_kept
         tail, held = self._mass(~self.kept), self._mass(self.kept)
         distance = VectorInterval.point(np.minimum(top_tail, top_kept)) - np.maximum(top_tail, top_kept)
         shift = np.nextafter(2.0 * self.scores.radius, np.inf)
         odds = (tail / held).where(tail_below, held / tail) * exponential(distance)
-        moved = odds * VectorInterval(exponential(VectorInterval.point(-shift)).lower, exponential(VectorInterval.point(shift)).upper)
+        moved = odds * VectorInterval(
+            exponential(VectorInterval.point(-shift)).lower, exponential(VectorInterval.point(shift)).upper
+        )
         odds = moved.where(self.scores.radius > 0, odds).clipped(0.0, np.inf)
         odds = odds.where(self._known, VectorInterval(np.zeros_like(shift), np.full_like(shift, np.inf)))
         return odds.where(~self._lossless, VectorInterval.point(np.zeros_like(shift))), tail_below
@@ -180,7 +207,9 @@ class FirstPass:
     @cached_property
     @_QUIET
     def tail_mass(self) -> VectorInterval:
-        """τ (T1): x/(1 + x) with x = T/H, or 1/(1 + y) with y = H/T, whichever quotient is the small one. Monotone, so taken end by end."""
+        """τ (T1): x/(1 + x) with x = T/H, or 1/(1 + y) with y = H/T, whichever quotient is the small one. Monotone,
+        so taken end by end.
+        """
         odds, tail_below = self._odds
         other = VectorInterval(_one_over_one_plus(odds.upper).lower, _one_over_one_plus(odds.lower).upper)
         own = VectorInterval(_over_one_plus(odds.lower).lower, _over_one_plus(odds.upper).upper)
@@ -198,10 +227,13 @@ class FirstPass:
     def output_error(self) -> VectorInterval:
         """‖o − ô‖₂ = τ‖μ_T − μ_H‖₂ (T10), in the values' unit.
 
-        One signed sum a dimension: Σ ρ_i v_i, ρ_i = w_i/T on the tail and −w_i/H on the kept keys, so that Σ|ρ_i| = 2. With e = WEIGHT_ERROR,
-            ŵ_i  e;  the mass it is divided by  e + γ_h;  reciprocal and product  2u;  product with v  u;  the tree  γ_h:
-        2e + 2γ_h + 3u, and 8u covers the products of these too. So the sum errs by at most 2·(2e + 2γ_h + 8u)·max|v|. Far keys, counted as 0,
-        move the two means by at most 4n·2^−1021·max|v| (which covers underflow in ρ), scores off by δ by at most 2δ·max|v| (TV ≤ tanh(δ/2), T22).
+        One signed sum a dimension: Σ ρ_i v_i, ρ_i = w_i/T on the tail and −w_i/H on the kept keys, so that Σ|ρ_i| =
+        2. With e the weight error,
+            ŵ_i  e;  the mass it is divided by  e + γ_h;  reciprocal and product  2u;  product with v  u;  the tree
+            γ_h:
+        2e + 2γ_h + 3u, and 8u covers the products of these too. So the sum errs by at most 2·(2e + 2γ_h + 8u)·max|v|.
+        Far keys, counted as 0, move the two means by at most 4n·2^−1021·max|v| (which covers underflow in ρ), scores
+        off by δ by at most 2δ·max|v| (TV ≤ tanh(δ/2), T22).
         """
         if self.values is None:
             raise BadValues("an output error needs values, and this block has none")
@@ -212,22 +244,27 @@ class FirstPass:
         shares = (self._weights * np.where(self.kept, -(1.0 / held)[:, None], inverse_tail)).reshape(groups, -1, n)
         columns = np.ascontiguousarray(np.swapaxes(self.values, 1, 2))
         largest = np.abs(columns).max(axis=-1)
-        relative = up(2 * Fraction(WEIGHT_ERROR) + 2 * growth(depth) + growth(8))
-        # The products and sums on this line and below err by less than 2^−50, relatively: the last factor pays for them.
+        relative = 2.0 * self._weight_error + up(2 * growth(depth) + growth(8))
+        # The products and sums on this line and below err by less than 2^−50, relatively: the last factor pays for
+        # them.
         drift = (2.0 * relative + 8.0 * n * EXP_TINY + 2.0 * self.scores.radius) * (1.0 + 2.0**-40)
         squares = VectorInterval.point(np.zeros(len(drift)))
         for column in range(width):
             estimate, _ = sum_estimate(shares * columns[:, column, None, :])
             scale = np.broadcast_to(largest[:, column, None], estimate.shape).reshape(-1)
+            estimate = estimate.reshape(-1)
             slack = drift * scale * (1.0 + 2.0**-40) + n * 2.0**-1070
-            squares = squares + (VectorInterval.point(estimate.reshape(-1)) + VectorInterval(-slack, slack)).square()
+            slack = np.where(np.isfinite(estimate), slack, np.inf)  # an overflow says nothing about this dimension
+            squares = squares + (VectorInterval.point(estimate) + VectorInterval(-slack, slack)).square()
         error = (self.tail_mass * squares.sqrt()).clipped(0.0, np.inf)
         return error.where(~self._lossless, VectorInterval.point(np.zeros_like(drift)))
 
     @cached_property
     @_QUIET
     def gap(self) -> VectorInterval:
-        """Least kept score less largest tail score (T21); +∞ where the tail is wholly masked. Its sign is exact where the scores are."""
+        """Least kept score less largest tail score (T21); +∞ where the tail is wholly masked. Its sign is exact where
+        the scores are.
+        """
         s = self.scores.centre
         least = np.min(np.where(self.kept, s, np.inf), axis=-1)
         most = self._top_scores[0]
@@ -243,9 +280,11 @@ class FirstPass:
 
     @_QUIET
     def of_top(self, k: NDArray[np.intp]) -> FirstPass:
-        """The pass over the same rows with their true top-k kept instead, k [rows] ≥ 1; keys are reordered, so values are left behind.
+        """The pass over the same rows with their true top-k kept instead, k [rows] ≥ 1; keys are reordered, so values
+        are left behind.
 
-        Order statistics are monotone in the scores, so the sorted entries stay within the same radius of the sorted true scores.
+        Order statistics are monotone in the scores, so the sorted entries stay within the same radius of the sorted
+        true scores.
         """
         ordered = -np.sort(-self.scores.centre, axis=-1)
         return FirstPass(ScoreBlock(ordered, self.scores.radius), np.arange(ordered.shape[-1]) < k[:, None])
@@ -259,4 +298,8 @@ def _over_one_plus(x: Floats) -> VectorInterval:
 
 def _one_over_one_plus(y: Floats) -> VectorInterval:
     """1/(1 + y) for y ≥ 0; 0 at +∞."""
-    return (VectorInterval.point(1.0) / (VectorInterval.point(y) + 1.0)).clipped(0.0, 1.0).where(y < np.inf, VectorInterval.point(np.zeros_like(y)))
+    return (
+        (VectorInterval.point(1.0) / (VectorInterval.point(y) + 1.0))
+        .clipped(0.0, 1.0)
+        .where(y < np.inf, VectorInterval.point(np.zeros_like(y)))
+    )

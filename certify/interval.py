@@ -4,10 +4,11 @@ The inclusion principle, to which everything in this module and in `enclosures/`
 
     for every x in X and y in Y, the real number x ∘ y lies in X ∘ Y.
 
-The four operations and the square root are those of mpmath's interval engine (`mpmath.libmp.libmpi`), which works on integers and rounds
-each endpoint in its own direction; `tests/certify/test_interval.py` holds them to exact rational arithmetic. mpmath's interval
-*exponential and logarithm are not used*: they round an approximation whose error nobody bounded, and miss the true value about once in
-seven thousand calls (`tests/certify/test_mpmath_iv_is_not_outward.py`). Ours are in `elementary.py`.
+The four operations and the square root are those of mpmath's interval engine (`mpmath.libmp.libmpi`), which works on
+integers and rounds each endpoint in its own direction; `tests/certify/test_interval.py` holds them to exact rational
+arithmetic. mpmath's interval *exponential and logarithm are not used*: they round an approximation whose error nobody
+bounded, and miss the true value about once in seven thousand calls
+(`tests/certify/test_mpmath_iv_is_not_outward.py`). Ours are in `elementary.py`.
 
 This room may not print verdicts, read files, or know what a score is.
 """
@@ -20,14 +21,19 @@ from enum import Enum
 from fractions import Fraction
 from typing import TypeAlias
 
+import numpy as np
 from mpmath import mp, mpf
 from mpmath.libmp import (
+    finf,
+    fninf,
+    fone,
     from_float,
     from_int,
     from_man_exp,
     fzero,
     mpf_add,
     mpf_cmp,
+    mpf_mul,
     mpf_sqrt,
     mpi_add,
     mpi_div,
@@ -35,7 +41,6 @@ from mpmath.libmp import (
     mpi_sub,
     round_ceiling,
     round_floor,
-    to_rational,
 )
 
 from certify.errors import BadInput, UndefinedOperation
@@ -57,25 +62,35 @@ class Ternary(Enum):
 
     def __bool__(self) -> bool:
         if self is Ternary.UNKNOWN:
-            raise UndefinedOperation("the intervals overlap, so the comparison is unknown; raise `bits` or ask `is Ternary.YES`")
+            raise UndefinedOperation(
+                "the intervals overlap, so the comparison is unknown; raise `bits` or ask `is Ternary.YES`"
+            )
         return self is Ternary.YES
 
 
 def _raw(value: mpf | float | int) -> Raw:
+    if isinstance(value, np.generic):
+        value = value.item() if isinstance(value, np.integer) else float(value)
     if isinstance(value, int):
         return from_int(value)  # type: ignore[no-any-return]
     if isinstance(value, float):
         if value != value or value in (float("inf"), float("-inf")):
             raise BadInput(f"{value} is not a finite number; an interval needs finite endpoints")
         return from_float(value)  # type: ignore[no-any-return]
+    if not isinstance(value, mpf):
+        raise BadInput(
+            f"{value!r} is a {type(value).__name__}; an interval takes int, float, Fraction, mpf or a NumPy number"
+        )
     return value._mpf_  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A closed interval [lower, upper] of real numbers; `bits` is the precision to which operations on it round outward.
+    """A closed interval [lower, upper] of real numbers; `bits` is the precision to which operations on it round
+    outward.
 
-    `lower` and `upper` are `mpmath.mpf` of whatever length is exact: they are values, not approximations. lower ≤ upper always.
+    `lower` and `upper` are `mpmath.mpf` of whatever length is exact: they are values, not approximations. lower ≤
+    upper always.
     """
 
     lower: mpf
@@ -87,24 +102,26 @@ class Interval:
             raise BadInput(f"an interval needs lower ≤ upper, not {self.lower} and {self.upper}")
 
     @staticmethod
-    def from_raw(lower: Raw, upper: Raw, bits: int) -> Interval:
-        return Interval(mp.make_mpf(lower), mp.make_mpf(upper), bits)
+    def from_raw(ends: tuple[Raw, Raw], bits: int) -> Interval:
+        return Interval(mp.make_mpf(ends[0]), mp.make_mpf(ends[1]), bits)
 
     @staticmethod
     def point(value: mpf | Fraction | float | int, bits: int) -> Interval:
-        """The thinnest interval that holds `value`: a point for a float or an int; for a Fraction, its quotient rounded outward."""
+        """The thinnest interval that holds `value`: a point for a float or an int; for a Fraction, its quotient
+        rounded outward.
+        """
         if isinstance(value, Fraction):
             numerator, denominator = from_int(value.numerator), from_int(value.denominator)
             if value.denominator & (value.denominator - 1) == 0:
                 raw = from_man_exp(value.numerator, 1 - value.denominator.bit_length())
-                return Interval.from_raw(raw, raw, bits)
-            return Interval.from_raw(*mpi_div((numerator, numerator), (denominator, denominator), bits), bits)
+                return Interval.from_raw((raw, raw), bits)
+            return Interval.from_raw(mpi_div((numerator, numerator), (denominator, denominator), bits), bits)
         raw = _raw(value)
-        return Interval.from_raw(raw, raw, bits)
+        return Interval.from_raw((raw, raw), bits)
 
     @staticmethod
     def between(lower: mpf | float | int, upper: mpf | float | int, bits: int) -> Interval:
-        return Interval.from_raw(_raw(lower), _raw(upper), bits)
+        return Interval.from_raw((_raw(lower), _raw(upper)), bits)
 
     @property
     def raw(self) -> tuple[Raw, Raw]:
@@ -123,30 +140,30 @@ class Interval:
 
     def __add__(self, other: Number) -> Interval:
         raw, bits = self._lift(other)
-        return Interval.from_raw(*mpi_add(self.raw, raw, bits), bits)
+        return Interval.from_raw(mpi_add(self.raw, raw, bits), bits)
 
     def __sub__(self, other: Number) -> Interval:
         raw, bits = self._lift(other)
-        return Interval.from_raw(*mpi_sub(self.raw, raw, bits), bits)
+        return Interval.from_raw(mpi_sub(self.raw, raw, bits), bits)
 
     def __mul__(self, other: Number) -> Interval:
         raw, bits = self._lift(other)
-        return Interval.from_raw(*mpi_mul(self.raw, raw, bits), bits)
+        return Interval.from_raw(mpi_mul(self.raw, raw, bits), bits)
 
     def __truediv__(self, other: Number) -> Interval:
         (lower, upper), bits = self._lift(other)
         if mpf_cmp(lower, fzero) <= 0 <= mpf_cmp(upper, fzero):
-            raise UndefinedOperation(f"division by {Interval.from_raw(lower, upper, bits)}, which holds zero")
-        return Interval.from_raw(*mpi_div(self.raw, (lower, upper), bits), bits)
+            raise UndefinedOperation(f"division by {Interval.from_raw((lower, upper), bits)}, which holds zero")
+        return Interval.from_raw(mpi_div(self.raw, (lower, upper), bits), bits)
 
     __radd__ = __add__
     __rmul__ = __mul__
 
     def __rsub__(self, other: Number) -> Interval:
-        return Interval.from_raw(*self._lift(other)[0], self.bits) - self
+        return Interval.from_raw(self._lift(other)[0], self.bits) - self
 
     def __rtruediv__(self, other: Number) -> Interval:
-        return Interval.from_raw(*self._lift(other)[0], self.bits) / self
+        return Interval.from_raw(self._lift(other)[0], self.bits) / self
 
     def __neg__(self) -> Interval:
         return Interval(_negated(self.upper), _negated(self.lower), self.bits)
@@ -161,14 +178,14 @@ class Interval:
         if mpf_cmp(lower, fzero) < 0:
             raise UndefinedOperation(f"square root of {self}, which reaches below zero")
         bits = self.bits
-        return Interval.from_raw(mpf_sqrt(lower, bits, round_floor), mpf_sqrt(upper, bits, round_ceiling), bits)
+        return Interval.from_raw((mpf_sqrt(lower, bits, round_floor), mpf_sqrt(upper, bits, round_ceiling)), bits)
 
     def __abs__(self) -> Interval:
         if self.lower >= 0:
             return self
         if self.upper <= 0:
             return -self
-        return Interval.from_raw(fzero, max(_negated(self.lower), self.upper)._mpf_, self.bits)
+        return Interval.from_raw((fzero, max(_negated(self.lower), self.upper)._mpf_), self.bits)
 
     def maximum(self, other: Interval) -> Interval:
         """{max(x, y)}: the larger of two unknowns, not the larger of two intervals."""
@@ -197,19 +214,22 @@ class Interval:
         return Ternary.NO if mpf_cmp(own_lower, upper) >= 0 else Ternary.UNKNOWN
 
     def __ge__(self, other: Number) -> Ternary:
-        return Interval.from_raw(*self._lift(other)[0], self.bits) <= self
+        return Interval.from_raw(self._lift(other)[0], self.bits) <= self
 
     def __gt__(self, other: Number) -> Ternary:
-        return Interval.from_raw(*self._lift(other)[0], self.bits) < self
+        return Interval.from_raw(self._lift(other)[0], self.bits) < self
 
     def contains(self, value: mpf | Fraction | float | int) -> bool:
-        """Whether the exact real number `value` lies in here; decided in rational arithmetic."""
-        exact = value if isinstance(value, Fraction) else Fraction(*to_rational(_raw(value)))
-        lower, upper = (Fraction(*to_rational(end)) for end in self.raw)
-        return lower <= exact <= upper
+        """Whether the exact real number `value` lies in here; decided exactly, whatever the exponents are."""
+        if isinstance(value, Fraction):
+            numerator, denominator = from_int(value.numerator), from_int(value.denominator)
+        else:
+            numerator, denominator = _raw(value), fone
+        lower, upper = (mpf_mul(end, denominator) for end in self.raw)  # without a precision, mpf_mul is exact
+        return bool(mpf_cmp(lower, numerator) <= 0 <= mpf_cmp(upper, numerator))
 
     def digits(self, count: int = 17) -> str:
-        """"[a, b]" with `count` significant decimal digits an endpoint, a rounded down and b rounded up."""
+        """ "[a, b]" with `count` significant decimal digits an endpoint, a rounded down and b rounded up."""
         if count < 1:
             raise BadInput(f"digits({count}) shows nothing; ask for 1 or more")
         lower, upper = self.raw
@@ -225,7 +245,7 @@ def total(terms: Iterable[Interval], bits: int) -> Interval:
     for term in terms:
         low, high = term.raw
         lower, upper = mpf_add(lower, low, bits, round_floor), mpf_add(upper, high, bits, round_ceiling)
-    return Interval.from_raw(lower, upper, bits)
+    return Interval.from_raw((lower, upper), bits)
 
 
 def _negated(value: mpf) -> mpf:
@@ -236,6 +256,8 @@ def _negated(value: mpf) -> mpf:
 
 def _decimal(raw: Raw, count: int, *, up: bool) -> str:
     """`count` significant digits of an exact binary number, rounded towards +∞ (up) or −∞, from integers alone."""
+    if raw in (finf, fninf):
+        return "inf" if raw == finf else "-inf"
     sign, mantissa, exponent, length = raw
     if not mantissa:
         return "0"

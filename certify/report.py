@@ -31,7 +31,11 @@ def why(finding: Finding) -> str:
     if finding.reason:
         return finding.reason
     if finding.claim == "top_k":
-        return "no dropped key scores higher" if finding.verdict is Verdict.VALID else "a dropped key scores higher than a kept one"
+        return (
+            "no dropped key scores higher"
+            if finding.verdict is Verdict.VALID
+            else "a dropped key scores higher than a kept one"
+        )
     holds = finding.verdict is Verdict.VALID
     relation = finding.relation if holds else {"≤": ">", "≥": "<"}[finding.relation]
     return f"{finding.quantity} {relation} claim"
@@ -53,44 +57,64 @@ def _telling(finding: Finding) -> str:
 def _within(lower: str, upper: str, claimed: float) -> bool:
     if "2**" in lower + upper or "inf" in lower + upper:
         return False
-    return Fraction(lower) <= Fraction(claimed) <= Fraction(upper)
+    # Both the float itself and the decimals that print for it: a reader compares the latter.
+    return any(Fraction(lower) <= value <= Fraction(upper) for value in (Fraction(claimed), Fraction(repr(claimed))))
 
 
 def print_table(audit: Audit, console: Console, show: int, story: dict[str, str] | None = None) -> None:
     """The worst rows first, and why; then the counts."""
-    table = Table(title=f"{escape(audit.source)} — level {audit.level}, rows {list(audit.shape)}, {audit.n} keys", title_justify="left", expand=False)
-    for name, justify in (("row", "right"), ("claim", "left"), ("verdict", "left"), ("claimed", "right"), ("truth lies in", "left"), ("why", "left")):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    table = Table(
+        title=f"{escape(audit.source)} — level {audit.level}, rows {list(audit.shape)}, {audit.n} keys",
+        title_justify="left",
+        show_lines=True,
+    )
+    for name in ("row", "verdict", "claim, and where the truth lies", "why"):
+        table.add_column(name, overflow="fold")
     for row in islice(audit.worst_first(), show):
         table.add_row(*_cells(row, (story or {}).get(str(row.index))))
-    console.print(table)
+    if table.row_count:
+        console.print(table)
     print_summary(audit, console, hidden=max(0, len(audit.indices) - show))
 
 
 def _cells(row: AuditRow, told: str | None) -> Iterator[Text]:
     finding = row.worst
-    yield Text(f"{row.index} = {','.join(map(str, row.position))}" if len(row.position) > 1 else str(row.index))
-    yield Text(finding.claim)
+    yield Text(str(row.index) + (f"\n[{','.join(map(str, row.position))}]" if len(row.position) > 1 else ""))
     yield Text(str(finding.verdict), style=_COLOURS[finding.verdict])
-    yield Text("" if finding.claimed is None else repr(finding.claimed))
-    yield Text(_telling(finding))
-    yield Text(f"{why(finding)} [{finding.theorem}, {finding.decided_by}]" + (f"\n{told.partition(': ')[2]}" if told else ""))
+    relation = "=" if finding.claim == "smallest_k_for" else finding.relation
+    claimed = "" if finding.claimed is None else f" {relation} {finding.claimed!r}"
+    yield Text(f"{finding.claim}{claimed}\n{_telling(finding)}")
+    yield Text(f"{why(finding)}{f' ({told})' if told else ''} [{finding.theorem}, {finding.decided_by}]")
 
 
 def print_summary(audit: Audit, console: Console, hidden: int = 0) -> None:
-    counts = Text.assemble(*[part for verdict in Verdict for part in ((f"{audit.count(verdict)} {verdict}", _COLOURS[verdict]), ("  ", ""))])
+    counts = Text.assemble(
+        *[
+            part
+            for verdict in Verdict
+            for part in ((f"{audit.count(verdict)} {verdict}", _COLOURS[verdict]), ("  ", ""))
+        ]
+    )
     console.print(Text("rows: ") + counts + Text(f"({hidden} not shown)" if hidden else ""))
     exact = sum(len(claim.exact) for claim in audit.claims)
     judged = len(audit.indices) * len(audit.claims)
-    console.print(f"{judged} claims judged: {judged - exact} by float64 intervals, {exact} by higher precision or exactly", highlight=False)
-    if not audit.float64_trusted:
-        console.print("this thread flushes subnormals or does not round to nearest: every claim went to mpmath", style="yellow")
+    console.print(
+        f"{judged} claims judged: {judged - exact} by float64 intervals, {exact} by higher precision or exactly",
+        highlight=False,
+    )
+    if audit.environment_restored:
+        text = "this thread flushed subnormals or did not round to nearest; that was undone for the audit"
+        console.print(text, style="yellow", highlight=False)
     if audit.ignored:
-        console.print(f"not part of the schema, and not looked at: {', '.join(audit.ignored)}", style="yellow", highlight=False)
+        console.print(
+            f"not part of the schema, and not looked at: {', '.join(audit.ignored)}", style="yellow", highlight=False
+        )
 
 
 def as_json(audit: Audit) -> Iterator[str]:
-    """The whole audit as JSON text, in pieces: one row a line, floats as hexadecimal, enclosures as decimals rounded outward."""
+    """The whole audit as JSON text, in pieces: one row a line, floats as hexadecimal, enclosures as decimals rounded
+    outward.
+    """
     head: dict[str, Any] = {
         "schema": AUDIT_SCHEMA,
         "source": audit.source,
@@ -101,7 +125,7 @@ def as_json(audit: Audit) -> Iterator[str]:
         "verdicts": {str(verdict): audit.count(verdict) for verdict in Verdict},
         "exit_code": audit.exit_code,
         "budget": {"max_bits": audit.budget.max_bits, "max_terms": audit.budget.max_terms},
-        "float64_trusted": audit.float64_trusted,
+        "environment_restored": audit.environment_restored,
         "ignored": list(audit.ignored),
     }
     yield json.dumps(head)[:-1] + ', "rows": [\n'
@@ -137,7 +161,9 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 
 def as_junit(audit: Audit) -> bytes:
-    """JUnit XML: a test case a row; an invalid row is a failure, an undecided one an error, with every finding that is not valid in the message."""
+    """JUnit XML: a test case a row; an invalid row is a failure, an undecided one an error, with every finding that
+    is not valid in the message.
+    """
     suite = ElementTree.Element(
         "testsuite",
         name=f"certify audit {audit.source}",
@@ -146,12 +172,18 @@ def as_junit(audit: Audit) -> bytes:
         errors=str(audit.count(Verdict.UNDECIDED)),
     )
     for row in audit.rows:
-        case = ElementTree.SubElement(suite, "testcase", classname=audit.source, name=f"row {row.index} {list(row.position)}")
+        case = ElementTree.SubElement(
+            suite, "testcase", classname=audit.source, name=f"row {row.index} {list(row.position)}"
+        )
         if row.verdict is not Verdict.VALID:
             message = "; ".join(
-                f"{f.claim} = {f.claimed!r}: {why(f)}; {f.quantity} in {_telling(f)}, by {f.decided_by}" for f in row.findings if f.verdict is not Verdict.VALID
+                f"{f.claim} = {f.claimed!r}: {why(f)}; {f.quantity} in {_telling(f)}, by {f.decided_by}"
+                for f in row.findings
+                if f.verdict is not Verdict.VALID
             )
-            ElementTree.SubElement(case, "failure" if row.verdict is Verdict.INVALID else "error", message=message, type=str(row.verdict))
+            ElementTree.SubElement(
+                case, "failure" if row.verdict is Verdict.INVALID else "error", message=message, type=str(row.verdict)
+            )
     root = ElementTree.Element("testsuites")
     root.append(suite)
     return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))

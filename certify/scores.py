@@ -1,7 +1,8 @@
 """Exact inputs of an attention row: what a float array may hold, and the exact real numbers that it stands for.
 
-Scores are natural-log attention logits after scale, soft-cap and mask. −∞ is a masked key (weight 0). NaN and +∞ are errors, never
-values. float16, bfloat16, float32 and float64 of any byte order and stride are taken; the widening to float64 is exact.
+Scores are natural-log attention logits after scale, soft-cap and mask. −∞ is a masked key (weight 0). NaN and +∞ are
+errors, never values. float16, bfloat16, float32 and float64 of any byte order and stride are taken; the widening to
+float64 is exact.
 """
 
 from __future__ import annotations
@@ -48,25 +49,36 @@ FLOAT_DTYPES = {
 
 
 def widen(array: ArrayLike, what: str = "scores") -> Floats:
-    """The same numbers as native float64, exactly. Raises BadScores for any dtype that is not one of the four float formats."""
+    """The same numbers as native float64, exactly. Raises BadScores for any dtype that is not one of the four float
+    formats.
+    """
     found = np.asarray(array)
     if found.dtype.newbyteorder("=") not in FLOAT_DTYPES.values():
-        raise BadScores(f"{what} have dtype {found.dtype}; give {', '.join(FLOAT_DTYPES)} (integers are not logits: convert on purpose)")
+        raise BadScores(
+            f"{what} have dtype {found.dtype}; give {', '.join(FLOAT_DTYPES)} (integers are not logits: convert on "
+            "purpose)"
+        )
     return np.ascontiguousarray(found, dtype=np.float64)
 
 
 def check_scores(scores: Floats, first_row: int = 0) -> None:
-    """Refuse NaN, +∞, zero keys and all-masked rows in scores [rows, n]; messages name the flat row, counted from `first_row`."""
+    """Refuse NaN, +∞, zero keys and all-masked rows in scores [rows, n]; messages name the flat row, counted from
+    `first_row`.
+    """
     if scores.shape[-1] == 0:
         raise BadScores(f"the scores have shape {scores.shape}: zero keys; an attention row needs at least one")
     wrong = ~(scores < np.inf)  # NaN and +∞
     if wrong.any():
         row, key = (int(i) for i in np.argwhere(wrong)[0])
         value = "NaN" if np.isnan(scores[row, key]) else "+inf"
-        raise BadScores(f"row {first_row + row}: the score of key {key} is {value}; scores are finite, or -inf for a masked key")
+        raise BadScores(
+            f"row {first_row + row}: the score of key {key} is {value}; scores are finite, or -inf for a masked key"
+        )
     masked = np.max(scores, axis=-1) == -np.inf
     if masked.any():
-        raise BadScores(f"row {first_row + int(np.argmax(masked))}: every score is -inf, so no key is attended; drop the row")
+        raise BadScores(
+            f"row {first_row + int(np.argmax(masked))}: every score is -inf, so no key is attended; drop the row"
+        )
 
 
 def check_kept(kept: Bools, scores: Floats, first_row: int = 0) -> None:
@@ -81,13 +93,18 @@ def check_kept(kept: Bools, scores: Floats, first_row: int = 0) -> None:
 
 
 def rows_of_kept(indices: NDArray[Any], n: int, first_row: int = 0) -> Bools:
-    """The bool mask [rows, n] of kept indices [rows, k], −1 padded. Raises BadKept for an index out of range or repeated."""
+    """The bool mask [rows, n] of kept indices [rows, k], −1 padded. Raises BadKept for an index out of range or
+    repeated.
+    """
     if not np.issubdtype(indices.dtype, np.integer):
         raise BadKept(f"kept indices have dtype {indices.dtype}; give integers")
     wrong = (indices < -1) | (indices >= n)
     if wrong.any():
         row, place = (int(i) for i in np.argwhere(wrong)[0])
-        raise BadKept(f"row {first_row + row}: kept index {int(indices[row, place])} is out of range; the row has keys 0..{n - 1} (-1 pads)")
+        raise BadKept(
+            f"row {first_row + row}: kept index {int(indices[row, place])} is out of range; the row has keys "
+            f"0..{n - 1} (-1 pads)"
+        )
     mask = np.zeros((len(indices), n + 1), dtype=bool)
     np.put_along_axis(mask, np.where(indices < 0, n, indices).astype(np.intp), True, axis=1)
     kept = mask[:, :n]
@@ -95,7 +112,9 @@ def rows_of_kept(indices: NDArray[Any], n: int, first_row: int = 0) -> Bools:
     if repeated.any():
         row = int(np.argmax(repeated))
         found, counts = np.unique(indices[row][indices[row] >= 0], return_counts=True)
-        raise BadKept(f"row {first_row + row}: kept index {int(found[counts > 1][0])} is repeated; list each kept key once")
+        raise BadKept(
+            f"row {first_row + row}: kept index {int(found[counts > 1][0])} is repeated; list each kept key once"
+        )
     return kept
 
 
@@ -103,8 +122,9 @@ def rows_of_kept(indices: NDArray[Any], n: int, first_row: int = 0) -> Bools:
 class ExactRow:
     """One attention row as exact numbers.
 
-    `exponents` are the distinct finite scores in increasing order; `rank[i]` is the place of key i's score among them, −1 for a masked key.
-    So equal scores are equal ranks, and the order of keys is the order of ranks. `value` is [n, dv] float64 (exact), or None.
+    `exponents` are the distinct finite scores in increasing order; `rank[i]` is the place of key i's score among
+    them, −1 for a masked key. So equal scores are equal ranks, and the order of keys is the order of ranks. `value`
+    is [n, dv] float64 (exact), or None.
     """
 
     exponents: tuple[Exponent, ...]
@@ -172,7 +192,8 @@ def _checked_value(value: ArrayLike, n: int) -> Floats:
 
 @dataclass(frozen=True)
 class DotScores:
-    """How scores come from queries and keys, as real numbers: softcap·tanh((q·k·scale + bias)/softcap), −∞ where masked.
+    """How scores come from queries and keys, as real numbers: softcap·tanh((q·k·scale + bias)/softcap), −∞ where
+    masked.
 
     `scale` is an exact rational, or None for the real number 1/√d.
     """
@@ -180,8 +201,12 @@ class DotScores:
     scale: Fraction | None = None
     softcap: Fraction | None = None
 
-    def row(self, query: Floats, key: Floats, attended: Bools | None, bias: Floats | None, value: Floats | None = None) -> ExactRow:
-        """The exact row of query [d] and keys [n, d]; `attended` and `bias` are [n] or None. A bias of −∞ masks its key."""
+    def row(
+        self, query: Floats, key: Floats, attended: Bools | None, bias: Floats | None, value: Floats | None = None
+    ) -> ExactRow:
+        """The exact row of query [d] and keys [n, d]; `attended` and `bias` are [n] or None. A bias of −∞ masks its
+        key.
+        """
         d = query.shape[-1]
         q_integers, q_exponent = exact_integers(query)
         k_integers, k_exponent = exact_integers(key)
@@ -198,11 +223,15 @@ class DotScores:
             else:
                 exponent = Exponent.of(added + product * self.scale, cap=self.softcap)
             found.setdefault(exponent, []).append(i)
-        ordered = sorted(found, key=cmp_to_key(lambda a, b: int(a.exceeds(b)) - int(b.exceeds(a))))
+        ordered = sorted(found, key=cmp_to_key(_order))
         rank = np.full(len(key), -1, dtype=np.intp)
         for place, exponent in enumerate(ordered):
             rank[found[exponent]] = place
         return ExactRow(tuple(ordered), rank, value)
+
+
+def _order(left: Exponent, right: Exponent) -> int:
+    return int(left.exceeds(right)) - int(right.exceeds(left))
 
 
 def exact_integers(array: Floats) -> tuple[NDArray[Any], int]:
@@ -215,7 +244,9 @@ def exact_integers(array: Floats) -> tuple[NDArray[Any], int]:
 
 
 def digest(tensors: Mapping[str, tuple[str, tuple[int, ...], Iterator[bytes]]]) -> str:
-    """SHA-256 over name, dtype, shape and little-endian C-order bytes of each input tensor, in the order of their names."""
+    """SHA-256 over name, dtype, shape and little-endian C-order bytes of each input tensor, in the order of their
+    names.
+    """
     state = hashlib.sha256()
     for name in sorted(tensors):
         dtype, shape, pieces = tensors[name]

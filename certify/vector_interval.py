@@ -1,17 +1,20 @@
-"""Interval arithmetic on float64 arrays, and a short exponential with a proved error bound, from plain NumPy operations.
+"""Interval arithmetic on float64 arrays, and a short exponential with a proved error bound, from plain NumPy
+operations.
 
-Inclusion: for every x in [lower, upper], entry by entry, f(x) lies in the returned interval. NaN is never produced from finite input: a bound
-that leaves the float range becomes −∞ or +∞.
+Inclusion: for every x in [lower, upper], entry by entry, f(x) lies in the returned interval. NaN is never produced
+from finite input: a bound that leaves the float range becomes −∞ or +∞.
 
-Assumed, and checked in the calling thread by `rounds_to_nearest()`: + − × ÷, comparisons, `rint` and the square root on float64 arrays
-are IEEE 754 operations rounded to nearest, subnormals kept. Nothing else is trusted: no libm exp or log, no BLAS, no reduction
-whose order NumPy chooses. Small arrays step outward with `nextafter`; whole blocks of scores use the a-priori bounds derived beside each function.
+Assumed, and checked in the calling thread by `rounds_to_nearest()`: + − × ÷, comparisons, `rint` and the square root
+on float64 arrays are IEEE 754 operations rounded to nearest, subnormals kept. Nothing else is trusted: no libm exp or
+log, no BLAS, no reduction whose order NumPy chooses. Small arrays step outward with `nextafter`; whole blocks of
+scores use the a-priori bounds derived beside each function.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import factorial
 from typing import TypeAlias
 
 import numpy as np
@@ -36,12 +39,13 @@ __all__ = [
 
 UNIT_ROUNDOFF = Fraction(1, 2**53)
 
-# ln 2 in two parts: 42 bits, so that k·LN2_HI is exact for |k| < 2^11, and the rest. Derived by tests/certify/test_vector_interval.py.
+# ln 2 in two parts: 42 bits, so that k·LN2_HI is exact for |k| < 2^11, and the rest. Derived by
+# tests/certify/test_vector_interval.py.
 LN2_HI = float.fromhex("0x1.62e42fefa38p-1")
 LN2_LO = float.fromhex("0x1.ef35793c7673p-45")
 LN2 = (float.fromhex("0x1.62e42fefa39efp-1"), float.fromhex("0x1.62e42fefa39f0p-1"))  # the floats below and above ln 2
 INVERSE_LN2 = float.fromhex("0x1.71547652b82fep+0")
-TAYLOR = tuple(float(Fraction(1, f)) for f in (1, 1, 2, 6, 24, 120, 720, 5040, 40320, 362880, 3628800, 39916800, 479001600, 6227020800))
+TAYLOR = tuple(float(Fraction(1, factorial(i))) for i in range(14))
 EXP_DOMAIN = 708.0
 EXP_TINY = float.fromhex("0x1p-1021")  # ≥ e^d for every d ≤ −708
 
@@ -68,8 +72,7 @@ def _exp_error() -> float:
     the last subtraction one rounding of a number ≤ R                                            R·u
         so |r̂ − r| ≤ a = (2R + 2^−33)u, and e^r̂ differs from e^r by a factor within 1 ± (a + a²)
     Taylor, 14 terms     remainder ≤ R^14/14!·1/(1 − R/15), relative to e^r̂ ≥ e^−R
-    Horner               13 products and 13 sums, coefficients rounded once: γ_27·Σ|r̂|^i/i! ≤ γ_27·e^R, relative to e^r̂ ≥ e^−R: γ_27·e^2R
-                         (underflow inside adds less than 14·2^−1074, counted as 2^−1000)
+    Horner               the running bound below, relative to e^r̂ ≥ e^−R
     2^k                  exact: the result is normal for |d| ≤ 708
     """
     u = UNIT_ROUNDOFF
@@ -77,8 +80,25 @@ def _exp_error() -> float:
     argument = (2 * reach + Fraction(1, 2**33)) * u
     e_reach = Fraction(14145, 10000)  # ≥ e^R
     remainder = reach**14 / 87178291200 / (1 - reach / 15)
-    polynomial = (remainder + Fraction(1, 2**1000)) * e_reach + growth(27) * e_reach**2
-    return up((1 + argument + argument**2) * (1 + polynomial) - 1)
+    relative = (remainder + _horner_error(reach)) * e_reach
+    return up((1 + argument + argument**2) * (1 + relative) - 1)
+
+
+def _horner_error(reach: Fraction) -> Fraction:
+    """The absolute error of Horner's rule on TAYLOR for |r| ≤ `reach`, against the exact coefficients 1/i!.
+
+    With |y| ≤ m and a computed ŷ within e of y: fl(ŷ·r) is within e·R + u(m + e)R + tiny of y·r, and adding ĉ_i, itself
+    |ĉ_i − 1/i!| off, rounds once more. `tiny` covers underflow.
+    """
+    u, tiny = UNIT_ROUNDOFF, Fraction(1, 2**1074)
+    magnitude, error = Fraction(0), Fraction(0)
+    for place in reversed(range(len(TAYLOR))):
+        exact = Fraction(1, factorial(place))
+        product = (magnitude + error) * reach
+        before = error * reach + u * product + tiny + abs(Fraction(TAYLOR[place]) - exact)
+        magnitude = magnitude * reach + exact
+        error = before + u * (magnitude + before)
+    return error
 
 
 EXP_ERROR = _exp_error()
@@ -103,8 +123,8 @@ def exp_estimate(d: Floats) -> Floats:
 def sum_estimate(terms: Floats) -> tuple[Floats, int]:
     """Sums over the last axis by halving it again and again, and the depth h of that tree.
 
-    For non-negative terms the result is within a factor 1 ± γ_h of the true sum; for any signs within γ_h·Σ|terms|. The order depends on the
-    length alone. Additions do not underflow inexactly.
+    For non-negative terms the result is within a factor 1 ± γ_h of the true sum; for any signs within γ_h·Σ|terms|.
+    The order depends on the length alone. Additions do not underflow inexactly.
     """
     depth = 0
     while (length := terms.shape[-1]) > 1:
@@ -181,14 +201,21 @@ class VectorInterval:
         """For a quantity known to lie in [lower, upper]."""
         return VectorInterval(np.clip(self.lower, lower, upper), np.clip(self.upper, lower, upper))
 
-    def where(self, condition: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], other: VectorInterval) -> VectorInterval:
+    def where(
+        self, condition: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], other: VectorInterval
+    ) -> VectorInterval:
         """This interval where the condition holds, the other elsewhere."""
-        return VectorInterval(np.where(condition, self.lower, other.lower), np.where(condition, self.upper, other.upper))
+        return VectorInterval(
+            np.where(condition, self.lower, other.lower), np.where(condition, self.upper, other.upper)
+        )
 
-    def widened(self, relative: float) -> VectorInterval:
-        """Non-negative x̂ to an interval around every x with |x̂ − x| ≤ relative·x: x̂·(1 − relative) ≤ x ≤ x̂·(1 + relative + 2·relative²), relative ≤ ¼."""
-        more = float(np.nextafter(1.0 + relative + 3.0 * relative * relative, 2.0))
-        less = float(np.nextafter(1.0 - relative, 0.0))
+    def widened(self, relative: Floats | float) -> VectorInterval:
+        """Around every x ≥ 0 with |x̂ − x| ≤ relative·x, for x̂ in here and relative ≤ ¼.
+
+        Then x̂·(1 − relative) ≤ x ≤ x̂/(1 − relative) ≤ x̂·(1 + relative + 2·relative²).
+        """
+        more = np.nextafter(1.0 + relative * (1.0 + 3.0 * relative), 2.0)
+        less = np.nextafter(1.0 - relative, 0.0)
         return VectorInterval(np.maximum(_down1(self.lower * less), 0.0), _up1(self.upper * more))
 
 
@@ -201,7 +228,9 @@ def _lift(value: Operand) -> VectorInterval:
 
 def exponential(x: VectorInterval) -> VectorInterval:
     """{e^t : t in x}; below −708 the lower end is 0, above 708 the upper end is +∞."""
-    inside = VectorInterval(exp_estimate(np.clip(x.lower, -EXP_DOMAIN, EXP_DOMAIN)), exp_estimate(np.clip(x.upper, -EXP_DOMAIN, EXP_DOMAIN)))
+    inside = VectorInterval(
+        exp_estimate(np.clip(x.lower, -EXP_DOMAIN, EXP_DOMAIN)), exp_estimate(np.clip(x.upper, -EXP_DOMAIN, EXP_DOMAIN))
+    )
     proved = inside.widened(EXP_ERROR)
     return VectorInterval(
         np.where(x.lower < -EXP_DOMAIN, 0.0, proved.lower),
@@ -215,7 +244,9 @@ def log1p(x: VectorInterval) -> VectorInterval:
 
 
 def _log1p_ends(t: Floats) -> VectorInterval:
-    """ln(1 + t) = k·ln 2 + 2·artanh((m − 1)/(m + 1)) with 1 + t = 2^k·m and m in [¾, 3/2]; k = 0 keeps t itself, so nothing cancels."""
+    """ln(1 + t) = k·ln 2 + 2·artanh((m − 1)/(m + 1)) with 1 + t = 2^k·m and m in [¾, 3/2]; k = 0 keeps t itself, so
+    nothing cancels.
+    """
     finite = np.where(t < np.inf, t, 1.0)
     small = finite <= 0.5
     total = VectorInterval.point(np.where(small, 1.0, finite)) + 1.0
@@ -227,26 +258,31 @@ def _log1p_ends(t: Floats) -> VectorInterval:
     point = VectorInterval.point(np.where(small, finite, 0.0))
     ratio = (point / (point + 2.0)).where(small, (m - 1.0) / (m + 1.0))
     artanh = _twice_artanh(ratio)
-    ln2 = VectorInterval(np.float64(LN2[0]), np.float64(LN2[1]))
+    ln2 = VectorInterval(np.full(t.shape, LN2[0]), np.full(t.shape, LN2[1]))
     result = artanh.where(small, VectorInterval.point(shift) * ln2 + artanh)
-    return VectorInterval(np.where(t < np.inf, np.maximum(result.lower, 0.0), 0.0), np.where(t < np.inf, result.upper, np.inf))
+    return VectorInterval(
+        np.where(t < np.inf, np.maximum(result.lower, 0.0), 0.0), np.where(t < np.inf, result.upper, np.inf)
+    )
 
 
 def _twice_artanh(ratio: VectorInterval) -> VectorInterval:
-    """2·Σ_{i<N} t^{2i+1}/(2i+1) and the rest, for |t| ≤ 0.21: the rest is at most 2|t|^{2N+1}/((2N+1)(1 − t²)) < 2^−56·|t| at N = 12."""
+    """2·Σ_{i<N} t^{2i+1}/(2i+1) and the rest, for |t| ≤ 0.21: the rest is at most 2|t|^{2N+1}/((2N+1)(1 − t²)) <
+    2^−56·|t| at N = 12.
+    """
     square = ratio.square()
     terms = 12
     inner = VectorInterval.point(0.0)
     for i in reversed(range(terms)):
         inner = inner * square + VectorInterval.point(1.0) / float(2 * i + 1)
     rest = 2.0**-54
-    return ratio * 2.0 * VectorInterval(inner.lower - rest, inner.upper + rest)
+    return ratio * 2.0 * (inner + VectorInterval(np.full(ratio.lower.shape, -rest), np.full(ratio.lower.shape, rest)))
 
 
 def rounds_to_nearest() -> bool:
     """Whether this thread's float64 arithmetic is what this module assumes: round to nearest even, subnormals kept.
 
-    Both are per-thread processor state that other libraries change. Probed with arrays, so that the vector units answer.
+    Both are per-thread processor state that other libraries change. Probed with arrays, so that the vector units
+    answer.
     """
     half_ulp = np.full(8, 2.0**-53)
     one = np.ones(8)

@@ -1,1 +1,3 @@
-"""The theorems behind the package and the machinery that reruns their proofs; imported by nothing that runs in production."""
+"""The theorems behind the package and the machinery that reruns their proofs; imported by nothing that runs in
+production.
+"""

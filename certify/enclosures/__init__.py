@@ -1,8 +1,9 @@
 """The rigorous value of every quantity of the theory for one attention row, at any precision.
 
-The inclusion principle holds for each function here: the real number that its docstring defines lies in the interval that it returns, whatever
-`bits` is; more bits only make the interval narrower. `scores` is a row of floats [n], taken as exact numbers (or an `ExactRow`), `kept`
-a bool mask [n]. Divergences are in nats. Bad input raises the typed errors of `certify.errors`.
+The inclusion principle holds for each function here: the real number that its docstring defines lies in the interval
+that it returns, whatever `bits` is; more bits only make the interval narrower. `scores` is a row of floats [n], taken
+as exact numbers (or an `ExactRow`), `kept` a bool mask [n]. Divergences are in nats. Bad input raises the typed
+errors of `certify.errors`.
 """
 
 from certify.enclosures.blocks import BoundPair, block_bound, block_moment_bound

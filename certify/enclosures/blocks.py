@@ -36,9 +36,10 @@ class _Block:
 def block_bound(scores: ArrayLike | ExactRow, kept: ArrayLike, blocks: ArrayLike, bits: int = 128) -> BoundPair:
     """T8. Both blockwise bounds, from the counts and the extremes of each block.
 
-    Σ t_b e^{ℓ_b} / (Σ h_b e^{u_b} + Σ t_b e^{ℓ_b}) ≤ τ ≤ Σ t_b e^{u_b} / (Σ h_b e^{ℓ_b} + Σ t_b e^{u_b}), with h_b kept and t_b tail keys in
-    block b and ℓ_b ≤ s ≤ u_b inside it. `blocks` is an integer label for every key [n]. Masked keys weigh nothing and are left out.
-    Every key counts: e^{u_b} once per block instead of once per key is unsound. Source: arXiv 2512.07647, eq. 4.4 (rebuilt).
+    Σ t_b e^{ℓ_b} / (Σ h_b e^{u_b} + Σ t_b e^{ℓ_b}) ≤ τ ≤ Σ t_b e^{u_b} / (Σ h_b e^{ℓ_b} + Σ t_b e^{u_b}), with h_b
+    kept and t_b tail keys in block b and ℓ_b ≤ s ≤ u_b inside it. `blocks` is an integer label for every key [n].
+    Masked keys weigh nothing and are left out. Every key counts: e^{u_b} once per block instead of once per key is
+    unsound. Source: arXiv 2512.07647, eq. 4.4 (rebuilt).
     """
     found = list(_blocks(scores, kept, blocks, bits))
     return BoundPair(
@@ -53,15 +54,22 @@ def block_bound(scores: ArrayLike | ExactRow, kept: ArrayLike, blocks: ArrayLike
     )
 
 
-def block_moment_bound(scores: ArrayLike | ExactRow, kept: ArrayLike, blocks: ArrayLike, *, variance: bool = False, bits: int = 128) -> BoundPair:
-    """T9. The blockwise bounds sharpened by the mean m_b of the block's tail scores, and by their variance if `variance`.
+def block_moment_bound(
+    scores: ArrayLike | ExactRow, kept: ArrayLike, blocks: ArrayLike, *, variance: bool = False, bits: int = 128
+) -> BoundPair:
+    """T9. The blockwise bounds sharpened by the mean m_b of the block's tail scores, and by their variance if
+    `variance`.
 
-    t e^{m} ≤ Σ_{T∩b} e^{s} (Jensen) ≤ t[(u−m)/(u−ℓ)·e^{ℓ} + (m−ℓ)/(u−ℓ)·e^{u}] (chord), or with the variance σ² (divided by t)
-    ≤ t e^{m}(σ²e^{β} + β²e^{−σ²/β})/(σ² + β²), β = u − m (Bennett). The kept side uses the block's extremes, as in T8.
+    t e^{m} ≤ Σ_{T∩b} e^{s} (Jensen) ≤ t[(u−m)/(u−ℓ)·e^{ℓ} + (m−ℓ)/(u−ℓ)·e^{u}] (chord), or with the variance σ²
+    (divided by t) ≤ t e^{m}(σ²e^{β} + β²e^{−σ²/β})/(σ² + β²), β = u − m (Bennett). The kept side uses the block's
+    extremes, as in T8.
     """
     found = list(_blocks(scores, kept, blocks, bits))
     return BoundPair(
-        lower=share(total((_jensen(b, bits) for b in found), bits), total((elementary.exp(b.upper) * b.kept for b in found), bits)),
+        lower=share(
+            total((_jensen(b, bits) for b in found), bits),
+            total((elementary.exp(b.upper) * b.kept for b in found), bits),
+        ),
         upper=share(
             total((_bennett(b, bits) if variance else _chord(b, bits) for b in found), bits),
             total((elementary.exp(b.lower) * b.kept for b in found), bits),
@@ -74,7 +82,10 @@ def _blocks(scores: ArrayLike | ExactRow, kept: ArrayLike, blocks: ArrayLike, bi
     mask: Bools = kept_mask(kept, row)
     labels = np.asarray(blocks)
     if labels.shape != (row.n,) or not np.issubdtype(labels.dtype, np.integer):
-        raise BadInput(f"blocks have dtype {labels.dtype} and shape {labels.shape}; give one integer label for each of {row.n} keys")
+        raise BadInput(
+            f"blocks have dtype {labels.dtype} and shape {labels.shape}; give one integer label for each of {row.n} "
+            "keys"
+        )
     enclosed = [exponent.enclosure(bits) for exponent in row.exponents]
     for label in np.unique(labels[row.rank >= 0]):
         inside = (labels == label) & (row.rank >= 0)
@@ -115,5 +126,7 @@ def _bennett(block: _Block, bits: int) -> Interval:
         # β = 0: all tail scores equal u. Where these bits cannot exclude it, the bound lies between t·e^m and t·e^u.
         return elementary.exp(Interval(mean.lower, block.upper.upper, bits)) * count
     variance = total(((score - mean).square() for score in block.tail_scores), bits) / count
-    spread = (variance * elementary.exp(beta) + beta.square() * elementary.exp(-variance / beta)) / (variance + beta.square())
+    spread = (variance * elementary.exp(beta) + beta.square() * elementary.exp(-variance / beta)) / (
+        variance + beta.square()
+    )
     return elementary.exp(mean) * spread * count

@@ -28,11 +28,15 @@ def _check_k(k: int, n: int) -> None:
 
 
 def gap_of(scores: ArrayLike | ExactRow, kept: ArrayLike, bits: int = 128) -> Interval:
-    """Δ = s_(k) − s_(k+1): the least kept score less the largest other. Raises BadKept unless the kept set is a true top-k with a finite next score."""
+    """Δ = s_(k) − s_(k+1): the least kept score less the largest other. Raises BadKept unless the kept set is a true
+    top-k with a finite next score.
+    """
     row = row_of(scores)
     mask = kept_mask(kept, row)
     if not row.is_top(mask):
-        raise BadKept("the kept set is not a top-k: a score outside exceeds one inside; the gap bound (T6) needs a true top-k")
+        raise BadKept(
+            "the kept set is not a top-k: a score outside exceeds one inside; the gap bound (T6) needs a true top-k"
+        )
     inside, outside = int(row.rank[mask].min()), int(row.rank[~mask].max(initial=-1))
     if outside < 0:
         raise BadKept("no unmasked key is left outside the kept set, so there is no gap; the tail mass is 0")
@@ -49,7 +53,9 @@ def gap_bound(gap: Number, *, k: int, n: int, bits: int = 128) -> Interval:
 
 
 def sufficient_gap(eps: float | Fraction, *, k: int, n: int, bits: int = 128) -> Interval:
-    """T6. ln((n−k)(1−ε)/(kε)), the smallest gap whose bound is ε; negative where any gap suffices. ε in (0, 1), k < n."""
+    """T6. ln((n−k)(1−ε)/(kε)), the smallest gap whose bound is ε; negative where any gap suffices. ε in (0, 1), k <
+    n.
+    """
     _check_k(k, n)
     if not 0 < eps < 1:
         raise BadInput(f"eps = {eps} is outside (0, 1)")
@@ -59,11 +65,14 @@ def sufficient_gap(eps: float | Fraction, *, k: int, n: int, bits: int = 128) ->
     return elementary.log(Interval.point((n - k) * (1 - exact) / (k * exact), bits))
 
 
-def multi_gap_bound(top_scores: Sequence[float], *, k: int, n: int, unseen_upper: float | None = None, bits: int = 128) -> Interval:
-    """T7. (Σ_{k<j≤M} e^{s_(j)} + (n−M)e^u) / (Σ_{j≤M} e^{s_(j)} + (n−M)e^u) ≥ τ, from the M ≥ k largest scores in decreasing order.
+def multi_gap_bound(
+    top_scores: Sequence[float], *, k: int, n: int, unseen_upper: float | None = None, bits: int = 128
+) -> Interval:
+    """T7. (Σ_{k<j≤M} e^{s_(j)} + (n−M)e^u) / (Σ_{j≤M} e^{s_(j)} + (n−M)e^u) ≥ τ, from the M ≥ k largest scores in
+    decreasing order.
 
-    u = `unseen_upper` bounds every other score; it defaults to s_(M) and may not exceed it. Sharp: all unseen scores equal to u attain it.
-    Source: arXiv 2512.07647 (rebuilt).
+    u = `unseen_upper` bounds every other score; it defaults to s_(M) and may not exceed it. Sharp: all unseen scores
+    equal to u attain it. Source: arXiv 2512.07647 (rebuilt).
     """
     _check_k(k, n)
     known = np.asarray(top_scores, dtype=np.float64)
@@ -71,7 +80,9 @@ def multi_gap_bound(top_scores: Sequence[float], *, k: int, n: int, unseen_upper
         raise BadInput(f"{known.size} scores are given; the bound needs between k = {k} and n = {n} of the largest")
     if (known[1:] > known[:-1]).any():
         place = int(np.argmax(known[1:] > known[:-1]))
-        raise BadInput(f"score {known[place + 1]} follows the smaller {known[place]}; give the largest scores in decreasing order")
+        raise BadInput(
+            f"score {known[place + 1]} follows the smaller {known[place]}; give the largest scores in decreasing order"
+        )
     row = row_of(known)
     if row.rank[:k].min() < 0:
         raise BadInput("one of the k kept scores is -inf; a masked key cannot be kept here")
@@ -79,7 +90,10 @@ def multi_gap_bound(top_scores: Sequence[float], *, k: int, n: int, unseen_upper
     if n > len(known):
         bound = float(known[-1]) if unseen_upper is None else unseen_upper
         if not bound <= known[-1]:
-            raise BadInput(f"unseen_upper = {bound} exceeds the smallest known score {known[-1]}; the known ones would not be the largest")
+            raise BadInput(
+                f"unseen_upper = {bound} exceeds the smallest known score {known[-1]}; the known ones would not be "
+                "the largest"
+            )
         if bound > -np.inf:
             unseen = elementary.exp(Interval.point(bound, bits)) * (n - len(known))
     weights = [exp_of(row.exponents[r], bits) if r >= 0 else Interval.point(0, bits) for r in row.rank]

@@ -1,7 +1,7 @@
 """The output error ‖o − ô‖₂ of dropping the tail, and its bounds (T10–T15).
 
-o = Σ p_i v_i is full attention, ô = Σ p̂_i v_i the truncated one, μ_H = ô and μ_T the tail's weighted mean. Values are rows of floats [n, dv], taken as
-exact numbers; norms are Euclidean and carry the values' unit.
+o = Σ p_i v_i is full attention, ô = Σ p̂_i v_i the truncated one, μ_H = ô and μ_T the tail's weighted mean. Values
+are rows of floats [n, dv], taken as exact numbers; norms are Euclidean and carry the values' unit.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ __all__ = [
 ]
 
 
-def _row(scores: ArrayLike | ExactRow, kept: ArrayLike, values: ArrayLike | None) -> tuple[ExactRow, Bools, NDArray[np.float64]]:
+def _row(
+    scores: ArrayLike | ExactRow, kept: ArrayLike, values: ArrayLike | None
+) -> tuple[ExactRow, Bools, NDArray[np.float64]]:
     row = row_of(scores, values)
     if row.value is None:
         raise BadValues("an output error needs values; give an array [n, dv]")
@@ -43,7 +45,9 @@ def _norm(vector: Sequence[Interval], bits: int) -> Interval:
 
 
 def _fixed_point(weights: Sequence[Interval], bits: int) -> tuple[NDArray[Any], NDArray[Any], int]:
-    """Integers low ≤ w/2^e ≤ high for every positive weight, with the e that gives the largest about `bits` + 8 bits."""
+    """Integers low ≤ w/2^e ≤ high for every positive weight, with the e that gives the largest about `bits` + 8
+    bits.
+    """
     unit = max((weight.raw[1][2] + weight.raw[1][3] for weight in weights), default=0) - bits - 8
 
     def shifted(raw: Raw, *, up: bool) -> int:
@@ -58,10 +62,13 @@ def _fixed_point(weights: Sequence[Interval], bits: int) -> tuple[NDArray[Any], 
     return low, high, unit
 
 
-def _sums(row: ExactRow, selected: Bools, values: NDArray[np.float64], weights: Sequence[Interval], bits: int) -> list[Interval]:
+def _sums(
+    row: ExactRow, selected: Bools, values: NDArray[np.float64], weights: Sequence[Interval], bits: int
+) -> list[Interval]:
     """Σ e^{s_i} v_i over the selected keys, one interval a dimension.
 
-    Values of equal scores are added exactly; then integers, low·v or high·v by the sign of v, whose sums are exact: the only width is the weights' own.
+    Values of equal scores are added exactly; then integers, low·v or high·v by the sign of v, whose sums are exact:
+    the only width is the weights' own.
     """
     present = np.flatnonzero(row.multiplicity(selected))
     if not len(present):
@@ -71,7 +78,7 @@ def _sums(row: ExactRow, selected: Bools, values: NDArray[np.float64], weights: 
     chosen = selected & (row.rank >= 0)
     np.add.at(grouped, row.rank[chosen], integers[chosen])
     grouped = grouped[present]
-    low, high, weight_unit = _fixed_point([weights[r] for r in present], bits)
+    low, high, weight_unit = _fixed_point([weights[int(r)] for r in present], bits)
     positive, negative = np.maximum(grouped, 0), np.minimum(grouped, 0)
     below, above = low @ positive + high @ negative, high @ positive + low @ negative
     return [_scaled(a, b, unit + weight_unit, bits) for a, b in zip(below, above, strict=True)]
@@ -79,10 +86,12 @@ def _sums(row: ExactRow, selected: Bools, values: NDArray[np.float64], weights: 
 
 def _scaled(low: int, high: int, exponent: int, bits: int) -> Interval:
     """[low, high]·2^exponent, exactly."""
-    return Interval.from_raw(from_man_exp(low, exponent), from_man_exp(high, exponent), bits)
+    return Interval.from_raw((from_man_exp(low, exponent), from_man_exp(high, exponent)), bits)
 
 
-def output_error(scores: ArrayLike | ExactRow, kept: ArrayLike, values: ArrayLike | None = None, bits: int = 128) -> Interval:
+def output_error(
+    scores: ArrayLike | ExactRow, kept: ArrayLike, values: ArrayLike | None = None, bits: int = 128
+) -> Interval:
     """T10. ‖o − ô‖₂ = τ‖μ_T − μ_H‖₂, exactly [0, 0] when no weight is dropped. Source: arXiv 2512.07647, T5.2."""
     row, mask, exact = _row(scores, kept, values)
     tail, held = masses(row, mask, bits)
@@ -108,9 +117,15 @@ def _attended(row: ExactRow) -> Bools:
 
 
 def norm_bound(
-    scores: ArrayLike | ExactRow, kept: ArrayLike, values: ArrayLike | None = None, *, centre: ArrayLike | None = None, bits: int = 128
+    scores: ArrayLike | ExactRow,
+    kept: ArrayLike,
+    values: ArrayLike | None = None,
+    *,
+    centre: ArrayLike | None = None,
+    bits: int = 128,
 ) -> Interval:
-    """T11. τ·(max_H‖v − c‖ + max_T‖v − c‖) ≥ ‖o − ô‖, for any `centre` c [dv]; without one, 2τ·max‖v‖. Masked keys do not count.
+    """T11. τ·(max_H‖v − c‖ + max_T‖v − c‖) ≥ ‖o − ô‖, for any `centre` c [dv]; without one, 2τ·max‖v‖. Masked keys do
+    not count.
 
     Source: arXiv 2512.07647, P5.1 (uncentred).
     """
@@ -125,8 +140,11 @@ def norm_bound(
     return tau * (held + dropped)
 
 
-def diameter_bound(scores: ArrayLike | ExactRow, kept: ArrayLike, values: ArrayLike | None = None, bits: int = 128) -> Interval:
-    """T12. τ·max_{i∈H, j∈T}‖v_i − v_j‖ ≥ ‖o − ô‖, across H and T (the diameter of T alone is not a bound). Masked keys do not count.
+def diameter_bound(
+    scores: ArrayLike | ExactRow, kept: ArrayLike, values: ArrayLike | None = None, bits: int = 128
+) -> Interval:
+    """T12. τ·max_{i∈H, j∈T}‖v_i − v_j‖ ≥ ‖o − ô‖, across H and T (the diameter of T alone is not a bound). Masked
+    keys do not count.
 
     O(|H|·|T|·dv) exact integer operations. Source: arXiv 2512.07647, P5.3.
     """
@@ -140,7 +158,9 @@ def diameter_bound(scores: ArrayLike | ExactRow, kept: ArrayLike, values: ArrayL
     return tau * Interval.point(widest * Fraction(4) ** unit, bits).sqrt()
 
 
-def variance_bound(scores: ArrayLike | ExactRow, kept: ArrayLike, values: ArrayLike | None = None, bits: int = 128) -> Interval:
+def variance_bound(
+    scores: ArrayLike | ExactRow, kept: ArrayLike, values: ArrayLike | None = None, bits: int = 128
+) -> Interval:
     """T13. √(τ/(1−τ))·√Var_P(V) ≥ ‖o − ô‖ with Var_P(V) = Σ p_i‖v_i − o‖². Source: arXiv 2512.07647, in T5.6."""
     row, mask, exact = _row(scores, kept, values)
     tail, held = masses(row, mask, bits)
@@ -149,14 +169,17 @@ def variance_bound(scores: ArrayLike | ExactRow, kept: ArrayLike, values: ArrayL
     partition = tail + held
     mean = [component / partition for component in _sums(row, everything, exact, weights, bits)]
     deviations = (
-        total(((Interval.point(float(x), bits) - m).square() for x, m in zip(exact[i], mean, strict=True)), bits) * weights[row.rank[i]]
+        total(((Interval.point(float(x), bits) - m).square() for x, m in zip(exact[i], mean, strict=True)), bits)
+        * weights[row.rank[i]]
         for i in np.flatnonzero(_attended(row))
     )
     variance = total(deviations, bits) / partition
     return (tail / held * variance).sqrt()
 
 
-def best_output_bound(scores: ArrayLike | ExactRow, kept: ArrayLike, values: ArrayLike | None = None, bits: int = 128) -> Interval:
+def best_output_bound(
+    scores: ArrayLike | ExactRow, kept: ArrayLike, values: ArrayLike | None = None, bits: int = 128
+) -> Interval:
     """T14. The least of the norm (T11), diameter (T12) and variance (T13) bounds. Source: arXiv 2512.07647, T5.6."""
     row, mask, _ = _row(scores, kept, values)
     norm = norm_bound(row, mask, bits=bits)
@@ -165,7 +188,9 @@ def best_output_bound(scores: ArrayLike | ExactRow, kept: ArrayLike, values: Arr
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Partition:
-    """A split of the values into two non-empty sides: `side` bool [n], `edge` the two indices that realise the `diameter` between them."""
+    """A split of the values into two non-empty sides: `side` bool [n], `edge` the two indices that realise the
+    `diameter` between them.
+    """
 
     side: Bools
     edge: tuple[int, int]
@@ -173,7 +198,8 @@ class Partition:
 
 
 def best_partition(values: ArrayLike, bits: int = 128) -> Partition:
-    """T15. The split of values [n, dv] with the least diameter between its sides: cut a lightest edge of a maximum spanning tree.
+    """T15. The split of values [n, dv] with the least diameter between its sides: cut a lightest edge of a maximum
+    spanning tree.
 
     Distances are compared as exact integers; O(n²·dv) of them. Source: arXiv 2512.07647, T5.8 (rebuilt).
     """
@@ -217,4 +243,3 @@ def _reachable(edges: list[tuple[int, int]], start: int) -> list[int]:
                     found.add(other)
                     frontier.append(other)
     return sorted(found)
-

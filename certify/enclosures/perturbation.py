@@ -1,8 +1,9 @@
-"""What an error in the scores does to the tail mass, and how large that error is after a floating-point dot product (T22).
+"""What an error in the scores does to the tail mass, and how large that error is after a floating-point dot product
+(T22).
 
-The format's unit roundoff u is half the distance from 1 to the next number. The dot-product bound holds for classical sums rounded to nearest
-in that format, in any order, with or without fused multiply-add. It does not hold for reduced-precision inputs (TF32), truncating
-accumulators or Strassen-like products.
+The format's unit roundoff u is half the distance from 1 to the next number. The dot-product bound holds for classical
+sums rounded to nearest in that format, in any order, with or without fused multiply-add. It does not hold for
+reduced-precision inputs (TF32), truncating accumulators or Strassen-like products.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from certify import elementary
 from certify.enclosures.tail import kept_mask, share
 from certify.errors import BadInput, BadScores
 from certify.interval import Interval, Number, total
-from certify.scores import ExactRow, exact_integers, row_of, widen
+from certify.scores import FLOAT_DTYPES, ExactRow, exact_integers, row_of, widen
 
 __all__ = ["ACCUMULATORS", "dot_product_radius", "perturbation_total_variation", "perturbed_tail_mass", "score_radius"]
 
@@ -39,7 +40,8 @@ def _format(name: str, flushes_subnormals: bool) -> tuple[Fraction, Fraction]:
 def perturbed_tail_mass(scores: ArrayLike | ExactRow, kept: ArrayLike, radius: ArrayLike, bits: int = 128) -> Interval:
     """T22. Every tail mass of scores within `radius` of the given ones: both ends are attained.
 
-    `radius` is δ ≥ 0, a number or one for each key [n]. Upper end: tail scores raised and kept scores lowered by δ; lower end: the reverse.
+    `radius` is δ ≥ 0, a number or one for each key [n]. Upper end: tail scores raised and kept scores lowered by δ;
+    lower end: the reverse.
     """
     row = row_of(scores)
     mask = kept_mask(kept, row)
@@ -64,7 +66,9 @@ def perturbed_tail_mass(scores: ArrayLike | ExactRow, kept: ArrayLike, radius: A
 
 
 def perturbation_total_variation(radius: Number, bits: int = 128) -> Interval:
-    """T22. tanh(δ/2) ≥ TV between attention of scores and of scores within δ of them. Sharp: two keys with odds e^{δ} against e^{−δ}."""
+    """T22. tanh(δ/2) ≥ TV between attention of scores and of scores within δ of them. Sharp: two keys with odds e^{δ}
+    against e^{−δ}.
+    """
     delta = radius if isinstance(radius, Interval) else Interval.point(radius, bits)
     if delta.lower < 0:
         raise BadInput(f"radius {delta} reaches below zero")
@@ -74,9 +78,11 @@ def perturbation_total_variation(radius: Number, bits: int = 128) -> Interval:
 def dot_product_radius(
     query: ArrayLike, key: ArrayLike, *, accumulator: str = "float32", flushes_subnormals: bool = False, bits: int = 128
 ) -> tuple[Interval, ...]:
-    """T22. For each key: γ_d Σ_l|q_l k_l| + 2dη ≥ |fl(q·k) − q·k|, γ_d = du/(1−du), η the smallest subnormal (or normal, if those are flushed).
+    """T22. For each key: γ_d Σ_l|q_l k_l| + 2dη ≥ |fl(q·k) − q·k|, γ_d = du/(1−du), η the smallest subnormal (or
+    normal, if those are flushed).
 
-    `query` [d] and `key` [n, d] hold the accumulator's inputs exactly. Raises BadInput when du ≥ 1, where the bound says nothing.
+    `query` [d] and `key` [n, d] hold the accumulator's inputs exactly. Raises BadInput when du ≥ 1, where the bound
+    says nothing.
     """
     q, k = widen(query, "the query"), widen(key, "the keys")
     if q.ndim != 1 or k.ndim != 2 or k.shape[1] != len(q):
@@ -105,9 +111,10 @@ def score_radius(
 ) -> tuple[Interval, ...]:
     """T22. How far a stored score may be from the real number q·k·scale, for each key (nats).
 
-    The chain is: dot product in `accumulator` (radius r), times the float `scale` there (or times the rounded 1/√d where scale is None: a
-    relative error of at most 2u + 4u² from the root and the quotient, each rounded to nearest, for a d that the format holds), then rounding to `stored`. With x = q·k and c the real scale:
-    |x̂| ≤ |x| + r; product ≤ (|x|+r)·c·(1+e)(1+u) + η; stored adds a factor (1 + u_s) and η_s.
+    The chain is: dot product in `accumulator` (radius r), times the float `scale` there (or times the rounded 1/√d
+    where scale is None: a relative error of at most 2u + 4u² from the root and the quotient, each rounded to nearest,
+    for a d that the format holds), then rounding to `stored`. With x = q·k and c the real scale: |x̂| ≤ |x| + r;
+    product ≤ (|x|+r)·c·(1+e)(1+u) + η; stored adds a factor (1 + u_s) and η_s.
     """
     roundoff, smallest = _format(accumulator, flushes_subnormals)
     stored_roundoff, stored_smallest = _format(stored, flushes_subnormals)
@@ -120,6 +127,8 @@ def score_radius(
         factor = 1 / Interval.point(len(q), bits).sqrt()
         inexact = 2 * roundoff + 4 * roundoff**2
     else:
+        if float(np.asarray(scale, dtype=FLOAT_DTYPES[accumulator]).astype(np.float64)) != float(scale):
+            raise BadInput(f"scale {scale!r} is not a {accumulator}; give the number that the kernel multiplies by")
         factor, inexact = abs(Interval.point(float(scale), bits)), Fraction(0)
     growth = (1 + inexact) * (1 + roundoff)
     result = []

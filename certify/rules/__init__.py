@@ -1,4 +1,6 @@
-"""One kind of claim a file: claim and inputs in, verdict out. The auditor runs every rule whose claim a bundle makes."""
+"""One kind of claim a file: claim and inputs in, verdict out. The auditor runs every rule whose claim a bundle
+makes.
+"""
 
 from certify.rules import kl, output_error, smallest_k, top_k, total_variation
 from certify.rules.verdict import Budget, Decision, Rule, Settled, Verdict

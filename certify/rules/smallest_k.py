@@ -1,4 +1,6 @@
-"""smallest_k_for says that the kept set meets ε and no smaller top-k does: τ(kept) ≤ ε, and τ(top-(k−1)) > ε unless k = 1 (T24)."""
+"""smallest_k_for says that the kept set meets ε and no smaller top-k does: τ(kept) ≤ ε, and τ(top-(k−1)) > ε unless k
+= 1 (T24).
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ def _first(block: FirstPass, claim: Floats) -> Settled:
     ).astype(np.int8)
     about = np.where((own.verdict != Verdict.INVALID) & smaller_refuted, _SMALLER, _OWN).astype(np.int8)
     chosen = VectorInterval(
-        np.where(about == _SMALLER, smaller.lower, block.tail_mass.lower), np.where(about == _SMALLER, smaller.upper, block.tail_mass.upper)
+        np.where(about == _SMALLER, smaller.lower, block.tail_mass.lower),
+        np.where(about == _SMALLER, smaller.upper, block.tail_mass.upper),
     )
     return Settled(verdict, chosen, about)
 
@@ -46,7 +49,9 @@ def _decide(row: ExactRow, kept: Bools, claim: Fraction, budget: Budget) -> Deci
         smaller = tail_mass_against(row, fewer, claim, budget.max_bits)
         if smaller.value != 1:
             verdict = Verdict.UNDECIDED if smaller.value is None else Verdict.INVALID
-            return Decision(verdict, tail_mass(row, fewer, bits_shown(smaller.decided_by)), smaller.decided_by, _SMALLER)
+            return Decision(
+                verdict, tail_mass(row, fewer, bits_shown(smaller.decided_by)), smaller.decided_by, _SMALLER
+            )
     verdict = Verdict.UNDECIDED if own.value is None else Verdict.VALID
     return Decision(verdict, tail_mass(row, kept, bits_shown(own.decided_by)), own.decided_by, _OWN)
 

@@ -1,4 +1,6 @@
-"""top_k says that the kept set is a true top-k: every kept score ≥ every other (T21). Scores are compared as exact numbers, ties may fall either way."""
+"""top_k says that the kept set is a true top-k: every kept score ≥ every other (T21). Scores are compared as exact
+numbers, ties may fall either way.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ __all__ = ["TRUE"]
 
 def _first(block: FirstPass, claim: Floats) -> Settled:
     gap = block.gap
-    verdict = np.where(gap.lower >= 0, Verdict.VALID, np.where(gap.upper < 0, Verdict.INVALID, Verdict.UNDECIDED)).astype(np.int8)
+    verdict = np.where(
+        gap.lower >= 0, Verdict.VALID, np.where(gap.upper < 0, Verdict.INVALID, Verdict.UNDECIDED)
+    ).astype(np.int8)
     return Settled(verdict, gap, np.zeros(len(verdict), dtype=np.int8))
 
 

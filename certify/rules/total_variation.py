@@ -16,7 +16,9 @@ __all__ = ["LOWER", "UPPER", "tail_mass_against"]
 def tail_mass_against(row: ExactRow, kept: Bools, claim: Fraction, max_bits: int) -> Sign:
     """The sign of τ − c, exactly: equal scores are one rank, so that collecting them is counting."""
     terms: dict[Exponent, Fraction] = {}
-    for exponent, dropped, held in zip(row.exponents, row.multiplicity(~kept).tolist(), row.multiplicity(kept).tolist(), strict=True):
+    for exponent, dropped, held in zip(
+        row.exponents, row.multiplicity(~kept).tolist(), row.multiplicity(kept).tolist(), strict=True
+    ):
         if coefficient := (1 - claim) * dropped - claim * held:
             terms[exponent] = coefficient
     return sign(terms, max_bits)
@@ -32,7 +34,9 @@ def _lower_first(block: FirstPass, claim: Floats) -> Settled:
 
 def _decide(row: ExactRow, kept: Bools, claim: Fraction, budget: Budget, proved: tuple[int, ...]) -> Decision:
     found = tail_mass_against(row, kept, claim, budget.max_bits)
-    return Decision(judge_sign(found, proved=proved), tail_mass(row, kept, bits_shown(found.decided_by)), found.decided_by)
+    return Decision(
+        judge_sign(found, proved=proved), tail_mass(row, kept, bits_shown(found.decided_by)), found.decided_by
+    )
 
 
 UPPER = Rule(

@@ -1,4 +1,6 @@
-"""What a rule is, and what it answers. A rule judges one kind of claim, first for whole blocks in float64, then exactly for single rows."""
+"""What a rule is, and what it answers. A rule judges one kind of claim, first for whole blocks in float64, then
+exactly for single rows.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ __all__ = ["Budget", "Decision", "Rule", "Settled", "Verdict", "bits_shown", "ju
 
 
 class Verdict(IntEnum):
-    """Ordered by severity. `VALID` the claim is proved, `INVALID` it is refuted, `UNDECIDED` a stated budget ran out (or, inside the first pass, not yet)."""
+    """Ordered by severity. `VALID` the claim is proved, `INVALID` it is refuted, `UNDECIDED` a stated budget ran out
+    (or, inside the first pass, not yet).
+    """
 
     VALID = 0
     UNDECIDED = 1
@@ -32,7 +36,9 @@ class Verdict(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What may be spent on one claim: bits of precision, and terms in the expansion that decides equality of an output error."""
+    """What may be spent on one claim: bits of precision, and terms in the expansion that decides equality of an
+    output error.
+    """
 
     max_bits: int = 4096
     max_terms: int = 200_000
@@ -40,7 +46,9 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Settled:
-    """The first pass over a block: verdicts [rows] int8 (UNDECIDED: not settled here), the enclosure that shows why, and indices into `Rule.reasons`."""
+    """The first pass over a block: verdicts [rows] int8 (UNDECIDED: not settled here), the enclosure that shows why,
+    and indices into `Rule.reasons`.
+    """
 
     verdict: NDArray[np.int8]
     enclosure: VectorInterval
@@ -49,7 +57,9 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One row judged exactly. `enclosure` holds the true value; `decided_by` names the method, or the budget that ran out."""
+    """One row judged exactly. `enclosure` holds the true value; `decided_by` names the method, or the budget that ran
+    out.
+    """
 
     verdict: Verdict
     enclosure: Interval
@@ -59,7 +69,9 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One kind of claim. `claim` is its name in a bundle, `quantity` what its enclosure encloses, `relation` how the truth must stand to the claim."""
+    """One kind of claim. `claim` is its name in a bundle, `quantity` what its enclosure encloses, `relation` how the
+    truth must stand to the claim.
+    """
 
     claim: str
     theorem: str
