@@ -16,7 +16,7 @@ from mpmath import mpf
 from numpy.typing import NDArray
 
 from certify import enclosures
-from certify.first_pass import WEIGHT_ERROR, FirstPass, ScoreBlock, dot_scores
+from certify.first_pass import FirstPass, ScoreBlock, dot_scores
 from certify.interval import Interval
 from certify.scores import DotScores, ExactRow, row_of
 from certify.vector_interval import EXP_ERROR, VectorInterval
@@ -159,10 +159,12 @@ def test_a_radius_is_honoured(radius: float) -> None:
         assert gap_holds(made, 0, row, kept)
 
 
-def test_the_weight_error_covers_the_subtraction() -> None:
-    """WEIGHT_ERROR is EXP_ERROR and the rounding of s − m up to 708, and not much more."""
-    shift = arb(708) * arb((1, -53))
-    assert shift.exp() * (1 + arb(EXP_ERROR)) - 1 < arb(WEIGHT_ERROR) < (shift + arb(EXP_ERROR)) * arb("1.001")
+@pytest.mark.parametrize("reach", [0.0, 1e-300, 0.5, 37.0, 707.9])
+def test_the_weight_error_covers_subtraction_and_exponential(reach: float) -> None:
+    """The rounding of s − m in a row that reaches so far down, and EXP_ERROR; and not much more."""
+    made = FirstPass(block_of(np.array([[0.0, -reach, -1e4]])), np.array([[True, True, True]]))
+    found, shift = arb(float(made._weight_error[0])), arb(reach) * arb((1, -53))
+    assert shift.exp() * (1 + arb(EXP_ERROR)) - 1 <= found <= (shift + arb(EXP_ERROR)) * arb("1.001")
 
 
 def logits(

@@ -127,13 +127,8 @@ class TestTies:
 
     def test_kept_sets_that_mirror_their_tail(self) -> None:
         """Duplicated scores, a kept set that is no top-k, masked keys: τ = ½ whatever e^0.3 is."""
-        for scores, kept in (
-            ([0.3, 7.0, 0.3, 7.0], [0, 1, 0, 1]),
-            ([0.3, 7.0, 0.3, 7.0, -INF, -INF], [0, 1, 1, 0, 1, 0]),
-        ):
-            parts = {"scores": np.array(scores), "kept": np.array(kept, dtype=bool)}
-            if kept[1] == kept[3]:
-                continue
+        for scores, kept in (([0.3, 7.0, 0.3, 7.0], [0, 3]), ([0.3, 7.0, 0.3, 7.0, -INF, -INF], [1, 2, 4])):
+            parts = {"scores": np.array(scores), "kept": np.isin(np.arange(len(scores)), kept)}
             for claim in ("tv_upper", "tv_lower"):
                 found = finding(claim, 0.5, **parts)
                 assert (found.verdict, found.decided_by) == (VALID, EXACT)
@@ -199,33 +194,32 @@ class TestTies:
         assert finding("tv_lower", 0.5, **parts).verdict is VALID
 
 
-class TestOutputErrorTies:
-    EQUAL = {
-        "scores": np.zeros(4),
-        "kept": np.array([True, True, False, False]),
-        "value": np.array([[0.0], [1.0], [4.0], [4.0]]),  # o = 9/4, ô = 1/2
-    }
-    MIRROR = {
-        "scores": np.array([0.3, 7.0, 0.3, 7.0]),
-        "kept": np.array([True, True, False, False]),
-        "value": np.array([[0.1, 5.0], [0.7, -1.0], [0.1, 5.0], [0.7, -1.0]])
-        + np.array([[0, 0], [0, 0], [3, 4], [3, 4]]),
-    }
+HALVES = np.array([True, True, False, False])
+EQUAL_SCORES = {
+    "scores": np.zeros(4),
+    "kept": HALVES,
+    "value": np.array([[0.0], [1.0], [4.0], [4.0]]),
+}  # o = 9/4, ô = 1/2
+# The tail is the kept set moved by (3, 4), with the same weights, whatever e^0.3 is: ‖o − ô‖ = ½·5.
+MIRROR = {
+    "scores": np.array([0.3, 7.0, 0.3, 7.0]),
+    "kept": HALVES,
+    "value": np.array([[0.5, 5.0], [0.75, -1.0], [3.5, 9.0], [3.75, 3.0]]),
+}
 
+
+class TestOutputErrorTies:
     def test_a_rational_error(self) -> None:
         for amount, verdict in ((1.75, VALID), (math.nextafter(1.75, 0), INVALID), (math.nextafter(1.75, 2), VALID)):
-            found = finding("output_error_upper", amount, **self.EQUAL)
+            found = finding("output_error_upper", amount, **EQUAL_SCORES)
             assert found.verdict is verdict
-        assert finding("output_error_upper", 1.75, **self.EQUAL).decided_by in (EXACT, "mpmath.iv 128 bits")
+        assert finding("output_error_upper", 1.75, **EQUAL_SCORES).decided_by in (EXACT, "mpmath.iv 128 bits")
 
     def test_an_error_that_is_rational_though_its_weights_are_not(self) -> None:
-        """The tail is the kept set moved by (3, 4), with equal weights: ‖o − ô‖ = 5/2 if the moved values are exact."""
-        value = np.array([[0.5, 5.0], [0.75, -1.0], [3.5, 9.0], [3.75, 3.0]])
-        parts = self.MIRROR | {"value": value}
-        found = finding("output_error_upper", 2.5, **parts)
+        found = finding("output_error_upper", 2.5, **MIRROR)
         assert (found.verdict, found.decided_by) == (VALID, EXACT)
-        assert finding("output_error_upper", math.nextafter(2.5, 0), **parts).verdict is INVALID
-        assert finding("output_error_upper", math.nextafter(2.5, 3), **parts).verdict is VALID
+        assert finding("output_error_upper", math.nextafter(2.5, 0), **MIRROR).verdict is INVALID
+        assert finding("output_error_upper", math.nextafter(2.5, 3), **MIRROR).verdict is VALID
 
     def test_an_error_of_exactly_zero(self) -> None:
         """Equal values: the two means are equal for any weights. One last bit off, they are not."""
@@ -260,8 +254,7 @@ class TestOutputErrorTies:
         assert finding("output_error_upper", math.nextafter(1.0, 0), **parts).verdict is INVALID
 
     def test_the_budget_of_terms(self) -> None:
-        value = np.array([[0.5, 5.0], [0.75, -1.0], [3.5, 9.0], [3.75, 3.0]])
-        found = finding("output_error_upper", 2.5, {"max_terms": 9}, **(self.MIRROR | {"value": value}))
+        found = finding("output_error_upper", 2.5, {"max_terms": 9}, **MIRROR)
         assert found.verdict is UNDECIDED
         assert found.decided_by.startswith("budget:")
         assert found.decided_by.endswith("the limit is 9")

@@ -80,10 +80,26 @@ class TestConstants:
         argument = first + second + third + reach * u
         assert argument < (2 * reach + arb((1, -33))) * u
         remainder = reach**14 / arb(14).gamma() / 14 / (1 - reach / 15)
-        rounding_ = 27 * u / (1 - 27 * u) * (2 * reach).exp()
-        total = (argument.exp()) * (1 + (remainder + arb((1, -1000))) * reach.exp() + rounding_) - 1
+        polynomial = self.horner_error(reach, u) * reach.exp()
+        total = (argument.exp()) * (1 + (remainder + arb((1, -1000))) * reach.exp() + polynomial) - 1
         assert total < arb(vi.EXP_ERROR)
         assert arb(vi.EXP_ERROR) < total * arb("1.001")  # and not padded either
+
+    @staticmethod
+    def horner_error(reach: arb, u: arb) -> arb:
+        """Every rounding of Horner's rule followed to the end: one made at step i is later multiplied by r another i times.
+
+        Σ_i R^i·(rounding of the product at i + rounding of the sum at i + rounding of the coefficient), each at most u
+        times the largest value that the partial result can have, errors of the errors included by the factor 1 + 2^−40.
+        """
+        total = arb(0)
+        partial = arb(0)
+        for i in reversed(range(14)):
+            product = partial * reach
+            partial = product + 1 / arb(i + 1).gamma()
+            coefficient = abs(arb(vi.TAYLOR[i]) - 1 / arb(i + 1).gamma())
+            total += reach**i * (u * product + u * partial + coefficient)
+        return total * (1 + arb((1, -40)))
 
     def test_growth_bounds_products_of_roundings(self) -> None:
         for m in (1, 2, 27, 5000):
