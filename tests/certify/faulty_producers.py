@@ -1,7 +1,7 @@
 """Eighteen ways in which people get a certificate wrong, each as a producer, and the sound producer beside it.
 
-A case is an input, the certificate that the faulty producer writes for it, and the one that a sound producer writes. The
-sound numbers come from Arb, rounded in the safe direction; nothing here uses the package's arithmetic.
+A case is an input, the certificate that the faulty producer writes for it, and the one that a sound producer writes.
+The sound numbers come from Arb, rounded in the safe direction; nothing here uses the package's arithmetic.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ def nan_passes() -> Case:
 
 
 def maximum_over_a_padded_row() -> Case:
-    """Padding zeros enter the maximum: every real score is −800, all weights underflow, and the ε that guards 0/0 hides it."""
+    """Padding zeros enter the maximum: weights of scores near −800 underflow, and the ε that guards 0/0 hides it."""
     scores, kept = row([-800.0, -801.0, -800.5], [0])
     weights = np.exp(scores - max(0.0, float(scores.max())))
     faulty = float(weights[~kept].sum() / (weights.sum() + 1e-9))

@@ -87,7 +87,7 @@ class TestConstants:
 
     @staticmethod
     def horner_error(reach: arb, u: arb) -> arb:
-        """Every rounding of Horner's rule followed to the end: one made at step i is later multiplied by r another i times.
+        """Every rounding of Horner's rule followed to the end: one made at step i is multiplied by r another i times.
 
         Σ_i R^i·(rounding of the product at i + rounding of the sum at i + rounding of the coefficient), each at most u
         times the largest value that the partial result can have, errors of the errors included by the factor 1 + 2^−40.
