@@ -59,6 +59,11 @@ class Exponent:
             rational, surd = rational + surd / root, Fraction(0)
         return Exponent(rational, surd, radicand if surd else 1, cap)
 
+    def __hash__(self) -> int:
+        # As equal records hash alike, and without the modular inverse that a Fraction's own hash computes.
+        parts = (self.rational, self.surd, self.shift)
+        return hash((*(n for part in parts for n in (part.numerator, part.denominator)), self.radicand, self.cap))
+
     @property
     def algebraic(self) -> bool:
         return self.cap is None
@@ -158,8 +163,17 @@ def by_intervals(bits: int) -> str:
 
 
 def _weigh(terms: Mapping[Exponent, Fraction], bits: int) -> Interval:
-    """Σ coefficient·e^exponent for positive coefficients, to a relative width of about 2^−bits."""
-    return total((exp_of(exponent, bits) * coefficient for exponent, coefficient in terms.items()), bits)
+    """Σ coefficient·e^exponent for positive coefficients, to a relative width of about 2^−bits.
+
+    Terms of equal coefficient (a claim has few) are added before they are multiplied.
+    """
+    alike: dict[Fraction, list[Exponent]] = {}
+    for exponent, coefficient in terms.items():
+        alike.setdefault(coefficient, []).append(exponent)
+    return total(
+        (total((exp_of(x, bits) for x in exponents), bits) * coefficient for coefficient, exponents in alike.items()),
+        bits,
+    )
 
 
 @lru_cache(maxsize=1 << 14)  # every claim about a row asks for the same exponentials

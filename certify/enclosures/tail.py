@@ -48,12 +48,12 @@ def masses(row: ExactRow, kept: Bools, bits: int) -> tuple[Interval, Interval]:
     is dropped.
     """
     weights = row.weights(bits)
-    return tuple(  # type: ignore[return-value]
-        total(
-            (weight * int(count) for weight, count in zip(weights, row.multiplicity(mask), strict=True) if count), bits
-        )
-        for mask in (~kept, kept)
-    )
+
+    def mass(selected: Bools) -> Interval:
+        counted = zip(weights, row.multiplicity(selected).tolist(), strict=True)
+        return total((weight if count == 1 else weight * count for weight, count in counted if count), bits)
+
+    return mass(~kept), mass(kept)
 
 
 def share(part: Interval, rest: Interval) -> Interval:

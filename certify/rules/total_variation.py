@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from certify.enclosures.tail import tail_mass
-from certify.exponential_sum import Exponent, Sign, sign
+from certify.exponential_sum import Sign, sign
 from certify.first_pass import FirstPass
 from certify.rules.verdict import Budget, Decision, Rule, Settled, bits_shown, judge, judge_sign
 from certify.scores import Bools, ExactRow, Floats
@@ -15,12 +15,12 @@ __all__ = ["LOWER", "UPPER", "tail_mass_against"]
 
 def tail_mass_against(row: ExactRow, kept: Bools, claim: Fraction, max_bits: int) -> Sign:
     """The sign of τ − c, exactly: equal scores are one rank, so that collecting them is counting."""
-    terms: dict[Exponent, Fraction] = {}
-    for exponent, dropped, held in zip(
-        row.exponents, row.multiplicity(~kept).tolist(), row.multiplicity(kept).tolist(), strict=True
-    ):
-        if coefficient := (1 - claim) * dropped - claim * held:
-            terms[exponent] = coefficient
+    dropped, held = row.multiplicity(~kept).tolist(), row.multiplicity(kept).tolist()
+    coefficients = {
+        counts: (1 - claim) * counts[0] - claim * counts[1] for counts in set(zip(dropped, held, strict=True))
+    }
+    found = zip(row.exponents, zip(dropped, held, strict=True), strict=True)
+    terms = {exponent: coefficients[counts] for exponent, counts in found if coefficients[counts]}
     return sign(terms, max_bits)
 
 

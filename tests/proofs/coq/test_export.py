@@ -1,0 +1,62 @@
+"""No drift: the constants and vectors that Coq compiled are exactly the kernel's own, and a change is noticed."""
+
+from __future__ import annotations
+
+import math
+import re
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from proofs.coq import export
+
+
+@pytest.mark.parametrize("x", [1.0, -0.0, 0.1, -700.0, 5e-324, 2.0**-960, 1.7976931348623157e308, math.pi])
+def test_a_dyadic_is_the_float_itself(x: float) -> None:
+    mantissa, exponent = export.dyadic(x)
+    assert Fraction(mantissa) * Fraction(2) ** exponent == Fraction(x)
+    assert mantissa % 2 == 1 or (mantissa, exponent) == (0, 0)
+
+
+def test_coq_has_the_constants_of_the_kernel() -> None:
+    assert (export.THEORIES / "Constants.v").read_text(encoding="utf-8") == export.constants()
+
+
+def test_coq_has_the_results_of_numpy() -> None:
+    assert (export.THEORIES / "Vectors.v").read_text(encoding="utf-8") == export.vectors()
+
+
+@pytest.mark.parametrize("name", ["LOG2E", "MAGIC", "CLAMP", "CLAMP_SHARE", "FLOOR", "OUTWARD_UP", "OUTWARD_DOWN"])
+def test_one_ulp_in_a_constant_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = export.constants()
+    monkeypatch.setattr(export, name, float(np.nextafter(getattr(export, name), math.inf)))
+    assert export.constants() != before
+
+
+@pytest.mark.parametrize("name", ["SHIFT_UNITS", "OUTWARD_UNITS", "STEPS_PER_BLOCK", "MAX_KEYS"])
+def test_one_unit_in_the_budget_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = export.constants()
+    monkeypatch.setattr(export, name, getattr(export, name) + 1)
+    assert export.constants() != before
+
+
+@pytest.mark.parametrize("grade", export.GRADES)
+def test_one_ulp_in_a_coefficient_is_noticed(grade: export.Grade, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = export.constants()
+    *lower, last = export.COEFFICIENTS[grade]
+    monkeypatch.setitem(export.COEFFICIENTS, grade, (*lower, float(np.nextafter(last, 1.0))))
+    assert export.constants() != before
+
+
+def test_the_vectors_reach_the_corners() -> None:
+    rows = export.rows()
+    assert any(np.isneginf(scores).any() for scores, _ in rows)
+    assert any(scores.max() > 512 for scores, _ in rows)
+    assert any(scores.max() < -32 for scores, _ in rows)
+    assert any(len(scores) > 2048 for scores, _ in rows)
+    assert any(not np.isfinite(scores[~kept]).any() for scores, kept in rows)
+    intervals = re.findall(r"\], \(\(-?\d+, -?\d+\), \(-?\d+, -?\d+\)\)\)", export.vectors())
+    assert len(intervals) == len(export.GRADES) * len(rows)
+    # not vacuous: most upper bounds are below 1
+    assert sum("(1, 0)" in interval for interval in intervals) < len(intervals) / 4
