@@ -45,8 +45,18 @@ def total(terms: Sequence[arb]) -> arb:
     return sum(terms, arb(0))
 
 
+def square(x: arb) -> arb:
+    """x·x; Arb's own x**2 has no value where the ball around x holds 0."""
+    return x * x
+
+
+def root(x: arb) -> arb:
+    """√x of a number that is not negative, though Arb's ball around it may reach below 0."""
+    return arb(0).union(x.upper().sqrt()) if x.contains(0) else x.sqrt()
+
+
 def norm(vector: Sequence[arb]) -> arb:
-    return total([x * x for x in vector]).nonnegative_part().sqrt()
+    return root(total([square(x) for x in vector]))
 
 
 def weight(score: float) -> arb:
@@ -152,15 +162,15 @@ def variance(scores: Any, values: Any) -> arb:
     middle = mean_value(scores, everyone, values)
     weights = [weight(s) for s in scores]
     spread = [
-        w * total([(number(x) - m) ** 2 for x, m in zip(v, middle, strict=True)])
+        w * total([square(number(x) - m) for x, m in zip(v, middle, strict=True)])
         for w, v in zip(weights, values, strict=True)
     ]
     return total(spread) / total(weights)
 
 
 def variance_bound(scores: Any, kept: Bools, values: Any) -> arb:
-    tau = tail_mass(scores, kept)
-    return (tau / (1 - tau) * variance(scores, values)).nonnegative_part().sqrt()
+    tail, held = masses(scores, kept)
+    return root(tail / held * variance(scores, values))
 
 
 def dot(query: Any, key: Any) -> Fraction:

@@ -10,7 +10,7 @@ from certify import enclosures
 from certify.errors import BadInput
 from tests.certify import arb_truth
 from tests.certify.adversarial_rows import ROWS, random_row
-from tests.certify.arb_truth import encloses, end, is_tight, largest, number, smallest, total
+from tests.certify.arb_truth import encloses, end, is_tight, largest, number, smallest, square, total
 
 BITS = (64, 200)
 Block = tuple[int, list[arb], arb, arb]  # kept keys, tail scores, lowest, highest
@@ -58,8 +58,13 @@ def bennett(block: Block) -> arb:
     beta = high - mean
     if not beta > 0:
         return len(tail) * mean.exp()
-    variance = total([(s - mean) ** 2 for s in tail]) / len(tail)
-    return len(tail) * mean.exp() * (variance * beta.exp() + beta**2 * (-variance / beta).exp()) / (variance + beta**2)
+    variance = total([square(s - mean) for s in tail]) / len(tail)
+    return (
+        len(tail)
+        * mean.exp()
+        * (variance * beta.exp() + square(beta) * (-variance / beta).exp())
+        / (variance + square(beta))
+    )
 
 
 CASES = {

@@ -246,6 +246,7 @@ def test_dot_scores_hold_the_real_logits(
             if truth is None:
                 assert found.centre[flat, i] == -np.inf
             else:
+                assert truth.is_finite()
                 radius = float(found.radius[flat])
                 assert np.isfinite(found.centre[flat, i])
                 assert radius == np.inf or not abs(truth - arb(float(found.centre[flat, i]))) > arb(radius)
