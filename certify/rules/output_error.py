@@ -39,7 +39,13 @@ def _decide(row: ExactRow, kept: Bools, claim: Fraction, budget: Budget) -> Deci
         enclosure = output_error(row, kept, bits=bits)
         if (answer := enclosure <= Interval.point(claim, bits)) is not Ternary.UNKNOWN:
             return Decision(Verdict.VALID if answer else Verdict.INVALID, enclosure, by_intervals(bits))
-    expansion = _expansion(row, kept, claim, budget.max_terms)
+    numerators = _numerators(row, kept, budget.max_terms)
+    if isinstance(numerators, list) and (claim == 0 or not any(numerators)):
+        # o = ô exactly if no numerator is left; if one is, it is not 0 (T24), and a claim of 0 is refuted.
+        return Decision(Verdict.INVALID if any(numerators) else Verdict.VALID, enclosure, EXACT)
+    expansion = (
+        numerators if isinstance(numerators, str) else _expansion(numerators, row, kept, claim, budget.max_terms)
+    )
     if not isinstance(expansion, str):
         found = sign(expansion, budget.max_bits)
         return Decision(judge_sign(found, proved=(-1, 0)), enclosure, found.decided_by)
@@ -50,27 +56,22 @@ def _decide(row: ExactRow, kept: Bools, claim: Fraction, budget: Budget) -> Deci
     return Decision(Verdict.UNDECIDED, enclosure, f"budget: {budget.max_bits} bits were not enough; {expansion}")
 
 
-def _expansion(row: ExactRow, kept: Bools, claim: Fraction, max_terms: int) -> Expansion | str:
+def _expansion(
+    numerators: list[Expansion], row: ExactRow, kept: Bools, claim: Fraction, max_terms: int
+) -> Expansion | str:
     """Σ_d numerator_d² − c²Z²W_H², collected; or why it was not formed."""
-    numerators = _numerators(row, kept, max_terms)
-    if isinstance(numerators, str):
-        return numerators
-    if not any(numerators):
-        return {}  # the error is exactly 0, and the claim is not negative
     held = {row.exponents[r]: Fraction(int(c)) for r, c in enumerate(row.multiplicity(kept)) if c}
     counts = row.multiplicity(np.ones(row.n, dtype=bool)).tolist()
     everything = {x: Fraction(c) for x, c in zip(row.exponents, counts, strict=True)}
-    right = (len(held) * len(everything)) ** 2 if claim else 0
-    needed = sum(len(terms) ** 2 for terms in numerators) + right
+    needed = sum(len(terms) ** 2 for terms in numerators) + (len(held) * len(everything)) ** 2
     if needed > max_terms:
         return f"equality would need {needed} terms, the limit is {max_terms}"
     result: Expansion = {}
     for terms in numerators:
         _add_product(result, terms, terms, Fraction(1))
-    if right:
-        product: Expansion = {}
-        _add_product(product, held, everything, Fraction(1))
-        _add_product(result, product, product, -claim * claim)
+    product: Expansion = {}
+    _add_product(product, held, everything, Fraction(1))
+    _add_product(result, product, product, -claim * claim)
     return {exponent: coefficient for exponent, coefficient in result.items() if coefficient}
 
 
