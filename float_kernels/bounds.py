@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .enclosure import SumBounds, tail_mass_bounds
+from .environment import require_ieee
 from .errors import OutOfRangeError, ShapeError
 from .exponential import Float64, exponential
 from .lane_sums import ordered_sum
@@ -29,6 +30,7 @@ def gap_bound(kept_min: ArrayLike, tail_max: ArrayLike, n: ArrayLike, k: ArrayLi
 
     Holds for a true top-k of n attended keys only: kept_min = s_(k), tail_max = s_(k+1). Attained by two levels.
     """
+    require_ieee()
     low, high = _floats(kept_min), _floats(tail_max)
     if not np.all((high <= low) & (low > -np.inf)):
         raise OutOfRangeError("tail_max exceeds kept_min, or that is -inf: the single gap bound needs a true top-k")
@@ -145,7 +147,8 @@ def _shift(high: Float64, counts: Float64) -> Float64:
 
 
 def _blocks(*arrays: ArrayLike) -> tuple[Float64, ...]:
-    """Counts and bounds as float64 of one shape, checked."""
+    """Counts and bounds as float64 of one shape, checked, in a thread that is checked too."""
+    require_ieee()
     kept, tail, low, high = np.broadcast_arrays(*map(np.asarray, arrays))
     kept, tail = _counts(kept), _counts(tail)
     if high.ndim == 0:

@@ -33,83 +33,76 @@ from .vectors import (
 OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 
-def lane_weights(grade: Grade) -> Any:
-    """exponential.exponential on lanes that are clamped already."""
-    coefficients = COEFFICIENTS[grade]
-    degree = len(coefficients)
-
-    @njit(**OPTIONS)
-    def weights(c: Any) -> Any:
-        t = c * LOG2E
-        b = t + MAGIC
-        f = t - (b - MAGIC)
-        q = splat(coefficients[degree - 1])
-        for index in range(degree - 2, -1, -1):
-            q = q * f + coefficients[index]
-        q = q * f + 1.0
-        return q * power_of_two(b)
-
-    return weights
+# Module-level functions specialised by argument types, not closures over functions: those Numba's cache never finds.
+@njit(**OPTIONS)
+def weights(c: Any, coefficients: Any) -> Any:
+    """exponential.exponential on clamped lanes; the grade is in the coefficients, a tuple of known length."""
+    t = c * LOG2E
+    b = t + MAGIC
+    f = t - (b - MAGIC)
+    q = splat(coefficients[len(coefficients) - 1])
+    for index in range(len(coefficients) - 2, -1, -1):
+        q = q * f + coefficients[index]
+    q = q * f + 1.0
+    return q * power_of_two(b)
 
 
-def _row_sum(grade: Grade, *, shifted: bool) -> Any:
-    weights = lane_weights(grade)
+@njit(**OPTIONS)
+def _row_sum(scores: Any, kept: Any, row: int, last_scores: Any, last_kept: Any, shift: Any, coefficients: Any) -> Any:
+    """(maximum, tail sum, kept sum) of a row, whose last partial step stands padded in last_scores, last_kept.
 
-    @njit(**OPTIONS)
-    def row_sum(scores: Any, kept: Any, row: int, last_scores: Any, last_kept: Any, shift: float) -> Any:
-        """(maximum, tail sum, kept sum) of one row, whose last partial step stands padded in last_scores, last_kept."""
-        n = scores.shape[1]
-        whole = n // LANES * LANES
-        zero = splat(0.0)
-        tail_row, kept_row, tail_block, kept_block = zero, zero, zero, zero
-        maximum = splat_like(load(last_scores, 0, 0), -np.inf)
-        block_end = 0
-        for start in range(0, n, LANES):
-            if start == block_end:
-                tail_row, kept_row = tail_row + tail_block, kept_row + kept_block
-                tail_block, kept_block = zero, zero
-                block_end += LANES * STEPS_PER_BLOCK
-            if start < whole:
-                s, in_kept = load(scores, row, start), load_mask(kept, row, start)
-            else:
-                s, in_kept = load(last_scores, 0, 0), load_mask(last_kept, 0, 0)
-            if shifted:
-                c = raised_to(widen(s) - shift, CLAMP)
-            else:
-                maximum = larger(s, maximum)
-                c = widen(raised_to(s, CLAMP))  # the clamp is a float32 too, so it may come before the widening
-            w = weights(c)
-            # Adding +0.0 to a sum that is never −0.0 keeps its bits, so leaving it alone is the same operation.
-            tail_block = choose(in_kept, tail_block, tail_block + w)
-            kept_block = choose(in_kept, kept_block + w, kept_block)
-        tail_row, kept_row = tail_row + tail_block, kept_row + kept_block
-        return halved_maximum(maximum), halved_sum(tail_row), halved_sum(kept_row)
-
-    return row_sum
+    shift: a float, or None for a row that is summed as it is; the maximum is found only then.
+    """
+    n = scores.shape[1]
+    whole = n // LANES * LANES
+    zero = splat(0.0)
+    tail_row, kept_row, tail_block, kept_block = zero, zero, zero, zero
+    maximum = splat_like(load(last_scores, 0, 0), -np.inf)
+    block_end = 0
+    for start in range(0, n, LANES):
+        if start == block_end:
+            tail_row, kept_row = tail_row + tail_block, kept_row + kept_block
+            tail_block, kept_block = zero, zero
+            block_end += LANES * STEPS_PER_BLOCK
+        if start < whole:
+            s, in_kept = load(scores, row, start), load_mask(kept, row, start)
+        else:
+            s, in_kept = load(last_scores, 0, 0), load_mask(last_kept, 0, 0)
+        if shift is None:
+            maximum = larger(s, maximum)
+            c = widen(raised_to(s, CLAMP))  # the clamp is a float32 too, so it may come before the widening
+        else:
+            c = raised_to(widen(s) - shift, CLAMP)
+        w = weights(c, coefficients)
+        # Adding +0.0 to a sum that is never −0.0 keeps its bits, so leaving it alone is the same operation.
+        tail_block = choose(in_kept, tail_block, tail_block + w)
+        kept_block = choose(in_kept, kept_block + w, kept_block)
+    tail_row, kept_row = tail_row + tail_block, kept_row + kept_block
+    return halved_maximum(maximum), halved_sum(tail_row), halved_sum(kept_row)
 
 
-def _row_sums(grade: Grade) -> Any:
-    unshifted_sum = _row_sum(grade, shifted=False)
-    shifted_sum = _row_sum(grade, shifted=True)
-
-    @njit(**OPTIONS)
-    def row_sums(scores: Any, kept: Any) -> Any:
-        """(largest score, tail sum, kept sum) [rows] of scores [rows, n] float32 or float64 and kept [rows, n] bool."""
-        rows, n = scores.shape
-        maximum, tail, kept_sum = np.empty(rows), np.empty(rows), np.empty(rows)
-        whole = n // LANES * LANES
-        last_scores = np.full((1, LANES), -np.inf, dtype=scores.dtype)
-        last_kept = np.zeros((1, LANES), dtype=np.bool_)
-        for row in range(rows):
-            for index in range(whole, n):
-                last_scores[0, index - whole] = scores[row, index]
-                last_kept[0, index - whole] = kept[row, index]
-            maximum[row], tail[row], kept_sum[row] = unshifted_sum(scores, kept, row, last_scores, last_kept, 0.0)
-            if not UNSHIFTED_MIN <= maximum[row] <= UNSHIFTED_MAX:
-                _, tail[row], kept_sum[row] = shifted_sum(scores, kept, row, last_scores, last_kept, maximum[row])
-        return maximum, tail, kept_sum
-
-    return row_sums
+@njit(**OPTIONS)
+def _row_sums(scores: Any, kept: Any, coefficients: Any) -> Any:
+    """(largest score, tail sum, kept sum) [rows] of scores [rows, n] float32 or float64 and kept [rows, n] bool."""
+    rows, n = scores.shape
+    maximum, tail, kept_sum = np.empty(rows), np.empty(rows), np.empty(rows)
+    whole = n // LANES * LANES
+    last_scores = np.full((1, LANES), -np.inf, dtype=scores.dtype)
+    last_kept = np.zeros((1, LANES), dtype=np.bool_)
+    for row in range(rows):
+        for index in range(whole, n):
+            last_scores[0, index - whole] = scores[row, index]
+            last_kept[0, index - whole] = kept[row, index]
+        maximum[row], tail[row], kept_sum[row] = _row_sum(scores, kept, row, last_scores, last_kept, None, coefficients)
+        if not UNSHIFTED_MIN <= maximum[row] <= UNSHIFTED_MAX:
+            _, tail[row], kept_sum[row] = _row_sum(
+                scores, kept, row, last_scores, last_kept, maximum[row], coefficients
+            )
+    return maximum, tail, kept_sum
 
 
-ROW_SUMS: dict[Grade, Callable[..., Any]] = {"fast": _row_sums("fast"), "exact": _row_sums("exact")}
+def _kernel(grade: Grade) -> Callable[..., Any]:
+    return lambda scores, kept: _row_sums(scores, kept, COEFFICIENTS[grade])
+
+
+ROW_SUMS: dict[Grade, Callable[..., Any]] = {"fast": _kernel("fast"), "exact": _kernel("exact")}

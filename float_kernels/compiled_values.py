@@ -11,24 +11,24 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .compiled import OPTIONS, lane_weights
-from .exponential import CLAMP
+from .compiled import OPTIONS, weights
+from .exponential import CLAMP, COEFFICIENTS
 from .rounding import KEYS_PER_BLOCK, LANES
 from .vectors import load, raised_to, store, widen
 
-_weights = lane_weights("exact")
+_EXACT = COEFFICIENTS["exact"]
 
 
 @njit(**OPTIONS)
-def row_weights(scores: Any, row: int, shift: float, padded: Any, weights: Any) -> None:
-    """weights[0, :n] = e^(score − shift) in the exact grade, the clamp's weight below it; padded: room for one step."""
+def row_weights(scores: Any, row: int, shift: float, padded: Any, out: Any) -> None:
+    """out[0, :n] = e^(score − shift) in the exact grade, the clamp's weight below it; padded: room for one step."""
     n = scores.shape[1]
     whole = n // LANES * LANES
     for start in range(0, whole, LANES):
-        store(weights, 0, start, _weights(raised_to(widen(load(scores, row, start)) - shift, CLAMP)))
+        store(out, 0, start, weights(raised_to(widen(load(scores, row, start)) - shift, CLAMP), _EXACT))
     for index in range(whole, n):
         padded[0, index - whole] = scores[row, index]
-    store(weights, 0, whole, _weights(raised_to(widen(load(padded, 0, 0)) - shift, CLAMP)))
+    store(out, 0, whole, weights(raised_to(widen(load(padded, 0, 0)) - shift, CLAMP), _EXACT))
 
 
 @njit(**OPTIONS)
@@ -38,15 +38,15 @@ def value_sums(scores: Any, kept: Any, shift: Any, values: Any) -> Any:
     d = values.shape[1]
     sums = np.zeros((rows, 2, d))
     block = np.zeros((2, d))
-    weights = np.empty((1, n + LANES))
+    row_of_weights = np.empty((1, n + LANES))
     padded = np.zeros((1, LANES), dtype=scores.dtype)
     for row in range(rows):
-        row_weights(scores, row, shift[row], padded, weights)
+        row_weights(scores, row, shift[row], padded, row_of_weights)
         for start in range(0, n, KEYS_PER_BLOCK):
             block[:] = 0.0
             for key in range(start, min(start + KEYS_PER_BLOCK, n)):
                 if scores[row, key] > -np.inf:  # a masked key adds nothing at all
-                    weight = weights[0, key]
+                    weight = row_of_weights[0, key]
                     part = block[1] if kept[row, key] else block[0]
                     for component in range(d):
                         part[component] += weight * values[key, component]

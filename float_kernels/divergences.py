@@ -115,13 +115,14 @@ def _hellinger_squared(sums: SumBounds) -> tuple[Float64, Float64]:
 
 
 def log1p_upper(x: Float64) -> Float64:
-    """c ≥ ln(1 + x) for x ≥ 0, float64 of any shape; ∞ beyond LARGEST_KL."""
-    return _outward(x, _proposal(x), +1.0)
+    """c ≥ ln(1 + x) for x ≥ 0, float64 of any shape; at least FLOOR, and ∞ beyond LARGEST_KL."""
+    above = np.maximum(x, FLOOR)  # below, the roundings of the proof would not be relative errors
+    return _outward(above, _proposal(above), +1.0)
 
 
 def log1p_lower(x: Float64) -> Float64:
-    """0 ≤ c ≤ ln(1 + x) for x ≥ 0, float64 of any shape; not beyond LARGEST_KL."""
-    return _outward(x, _proposal(x), -1.0)
+    """0 ≤ c ≤ ln(1 + x) for x ≥ 0, float64 of any shape; 0 below FLOOR, and not beyond LARGEST_KL."""
+    return np.where(x >= FLOOR, _outward(x, _proposal(x), -1.0), 0.0)
 
 
 def _outward(x: Float64, proposal: Float64, direction: float) -> Float64:

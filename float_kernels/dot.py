@@ -7,9 +7,9 @@ Outside it: inputs of reduced precision (TF32), truncating accumulators, Strasse
 Budget of the chain, for d terms, x = q·k, a = Σ|q_l k_l| ≥ |x|, c the real scale, u and η of the accumulator:
 
     r  = γ_d·a + 2dη                  |x̂ − x|, γ_d = du/(1 − du)
-    s  = c·(r·G + a·(G − 1)) + η      after one product by the scale, itself off by 2u + 4u² where it is 1/√d;
+    s  = c·(r·G + |x|·(G − 1)) + η    after one product by the scale, itself off by 2u + 4u² where it is 1/√d;
                                       G = (1 + u)(1 + 2u + 4u²), or 1 + u where the scale is a float
-    s + u_s·(c·a + s) + η_s           after rounding to the format in which scores are stored
+    s + u_s·(c·|x| + s) + η_s         after rounding to the format in which scores are stored
 """
 
 from __future__ import annotations
@@ -63,8 +63,7 @@ def dot(
     q, k = _exactly(query, accumulator), _exactly(key, accumulator)
     _check(q, k)
     with np.errstate(over="ignore", invalid="ignore"):
-        scores = np.matmul(k, q[..., None])[..., 0] if q.ndim == 1 or k.ndim > 2 else np.matmul(q, k.T)
-        scores = scores * np.dtype(accumulator).type(_float_scale(scale, q.shape[-1], accumulator))
+        scores = _products(q, k) * np.dtype(accumulator).type(_float_scale(scale, q.shape[-1], accumulator))
     if not np.isfinite(scores).all():
         raise BadValueError(f"a dot product overflows {accumulator}: accumulate in float64 or scale the inputs down")
     radius = score_radius(q, k, scale=scale, accumulator=accumulator, stored=accumulator, flushes_subnormals=True)
@@ -99,18 +98,16 @@ def score_radius(
     # 1/√d rounded up: isqrt rounds down, the quotient's denominator with it
     c = Fraction(scale) if scale is not None else Fraction(2**64, isqrt(d * 2**128))
     growth = (1 + u) * (1 + 2 * u + 4 * u**2) if scale is None else 1 + u
-    # radius = slope·a + constant, both exact fractions here, rounded up below
-    scaled_slope = c * (gamma * growth + growth - 1)
-    scaled_constant = c * growth * 2 * d * eta + eta
-    slope = scaled_slope + stored_u * (c + scaled_slope)
-    constant = scaled_constant * (1 + stored_u) + stored_eta
+    # radius = by_size·a + by_value·|x| + constant: exact fractions here, rounded up below
+    by_size = c * gamma * growth * (1 + stored_u)
+    by_value = c * (growth - 1) * (1 + stored_u) + c * stored_u
+    constant = (c * growth * 2 * d * eta + eta) * (1 + stored_u) + stored_eta
     with np.errstate(over="ignore"):
-        size = (
-            np.matmul(np.abs(k), np.abs(q)[..., None])[..., 0] if k.ndim > 2 or q.ndim == 1 else np.abs(q) @ np.abs(k).T
-        )
-        # sums of d terms ≥ 0 in any order, flushed or not; then the slope, the product and the sum: d + 4 roundings
+        size, value = _products(np.abs(q), np.abs(k)), np.abs(_products(q, k))
         size = size * (1.0 + (d + 4) * 2.0**-52) + (2 * d + 4) * 2.0**-1022
-        radius: Float64 = size * _rounded_up(slope) + _rounded_up(constant)
+        # |x| by the same bound: γ_d in float64 and what may have been flushed
+        value = value + (size * (d + 2) * 2.0**-52 + (2 * d + 4) * 2.0**-1022)
+        radius: Float64 = size * _rounded_up(by_size) + value * _rounded_up(by_value) + _rounded_up(constant)
     return np.nextafter(radius * (1.0 + 2.0**-50), np.inf)
 
 
@@ -136,6 +133,13 @@ def perturbed_tail_mass(
     upper = tail_mass(np.where(mask, lowered, raised), mask, grade=grade, threads=threads)[1]
     lower = tail_mass(np.where(mask, raised, lowered), mask, grade=grade, threads=threads)[0]
     return lower, upper
+
+
+def _products(query: NDArray[Any], key: NDArray[Any]) -> NDArray[Any]:
+    """q·k [*rows, n] by NumPy's GEMM."""
+    shared = query.ndim > 1 and key.ndim == 2
+    products: NDArray[Any] = np.matmul(query, key.T) if shared else np.matmul(key, query[..., None])[..., 0]
+    return products
 
 
 def _float_scale(scale: float | None, d: int, accumulator: Format) -> Any:

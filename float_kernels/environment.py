@@ -25,10 +25,11 @@ def environment_fault() -> str | None:
     if _ONE + _QUARTER_SPACING != _ONE or -_ONE - _QUARTER_SPACING != -_ONE or _ONE - _QUARTER_SPACING != _ONE:
         # upward moves the first sum, downward the second, towards zero the third
         return "it does not round to nearest"
-    if not _SMALLEST_NORMAL * 0.5 > 0.0:
-        return "it flushes subnormal results to zero (FTZ)"
+    # operands first: under DAZ a comparison takes its subnormal operand for zero as well
     if not _SMALLEST_SUBNORMAL * _TWO_TO_60 > 0.0:
         return "it treats subnormal operands as zero (DAZ)"
+    if not _SMALLEST_NORMAL * 0.5 > 0.0:
+        return "it flushes subnormal results to zero (FTZ)"
     return None
 
 

@@ -85,6 +85,6 @@ def exponential(d: Float64, grade: Grade = "fast") -> Float64:
 
 def _power_of_two(b: Float64) -> Float64:
     """2^k from b = MAGIC + k, −1023 < k < 1024: its low bits become the exponent field, sign and fraction are 0."""
-    bits = np.ascontiguousarray(b, dtype=np.float64).view(np.uint64)
+    bits = np.asarray(b, dtype=np.float64, order="C").view(np.uint64)
     power: Float64 = (bits << np.uint64(52)).view(np.float64)
     return power

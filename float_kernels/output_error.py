@@ -10,6 +10,7 @@ Error budget of one computed mean m, in units of M. All weights are the exact gr
     sums        (value_depth + 1)·u     one product, then additions; component by component at most γ·Σw̃|v_d|
     divisor     (sum_depth + 2)·u       Σw̃ is itself a computed sum, and the quotient is rounded
     difference  2u                      of the two means, and of the underflow of products (2⁻¹⁰⁷⁵ each)
+    norm        (d/2 + 2)u, and 2⁻⁵³⁰   the latter absolute: it matters where all values are 0
 
 The weights of the divisor are those of the numerator, bit for bit. Means of ‖v‖ ≤ M lie at most 2M apart, whatever
 the radius says. The other bounds use τ, and the largest distances or the second moment of the values, rounded up.
@@ -144,7 +145,7 @@ def _mean_distance(
     units = 2 * (2 * _WEIGHT_UNITS + 2 * depth + 8 + d)  # the table of the module, for both means and their norm
     with np.errstate(divide="ignore"):
         clamp = 4.0 * n * CLAMP_SHARE / masses  # ∞ for a tail without attended keys, whose bounds are 0 anyway
-    radius = largest * (1.0 + 2.0**-20) * (units * _U + clamp[:, 0] + clamp[:, 1])
+    radius = largest * (1.0 + 2.0**-20) * (units * _U + clamp[:, 0] + clamp[:, 1]) + 2.0**-529
     distance = _norm(means[:, 0] - means[:, 1])
     rows = scores.shape[:-1]
     return distance.reshape(rows), np.minimum(radius, 4.0 * largest).reshape(rows)
@@ -221,4 +222,5 @@ def _checked(
     # the leading axes up to the last one along which the values change
     varying = max((axis + 1 for axis, length in enumerate(leading) if length > 1), default=0)
     views = np.broadcast_to(value.reshape(*leading[:varying], *value.shape[-2:]), (*rows[:varying], *value.shape[-2:]))
-    return array, mask, [(index, views[index]) for index in np.ndindex(*rows[:varying])]
+    # values that are all 0 leave the bounds at exactly 0
+    return array, mask, [(index, views[index]) for index in np.ndindex(*rows[:varying]) if views[index].any()]

@@ -58,7 +58,8 @@ def as_kept(kept: ArrayLike, scores: NDArray[Any]) -> Mask:
 def native(chunk: NDArray[Any]) -> NDArray[Any]:
     """The chunk as contiguous native float32 or float64: itself where it is that already, else an exact copy."""
     wanted = np.float64 if chunk.dtype.itemsize == 8 else np.float32
-    return np.ascontiguousarray(chunk, dtype=wanted)
+    with np.errstate(invalid="ignore"):  # a signalling NaN, which its row's sums show later
+        return np.ascontiguousarray(chunk, dtype=wanted)
 
 
 def row_at(array: NDArray[Any], row: int) -> NDArray[Any]:
@@ -98,6 +99,9 @@ def stream(
         require_ieee()
         return kernel(native(chunk[0]), *map(np.ascontiguousarray, chunk[1:]))
 
+    if arrays[0].size == 0:  # no rows: one for the kernel to see the shapes of its results, and none of it kept
+        example = (np.zeros((1, array.shape[-1]), dtype=array.dtype) for array in arrays)
+        return tuple(part[:0] for part in run(tuple(example)))
     workers = min(threads or os.cpu_count() or 1, 1 + arrays[0].size // MIN_PARALLEL)
     if workers == 1:
         results = [run(chunk) for chunk in _chunks(arrays)]
@@ -109,7 +113,7 @@ def stream(
 
 def refuse_bad_row(scores: NDArray[Any], row: int) -> None:
     """Raise the error of a row of scores [*rows, n] that holds NaN or +∞ or nothing but −∞; return if it holds none."""
-    values = row_at(scores, row).astype(np.float64)
+    values = native(row_at(scores, row))
     name = f"row {np.unravel_index(row, scores.shape[:-1])}" if scores.ndim > 1 else "the row"
     name = name.replace("np.int64(", "").replace("),", ",").replace("))", ")")
     if np.isnan(values).any():

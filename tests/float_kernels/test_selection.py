@@ -1,0 +1,103 @@
+"""Selection: the true top-k with ties to the lower index, and the smallest k that a brute force in Arb agrees with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from flint import arb
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import float_kernels
+from float_kernels.exponential import Grade
+
+from . import oracle
+from .adversarial_rows import DTYPES, HANDMADE, Row, rows
+
+GRADES: tuple[Grade, ...] = ("fast", "exact")
+EPSILONS = (1e-12, 0.001, 0.01, 0.1, 0.5, 0.999)
+
+
+def order_of(scores: np.ndarray) -> np.ndarray:
+    """Indices from the largest score to the smallest, ties by index."""
+    return np.argsort(-scores.astype(np.float64), kind="stable")
+
+
+def assert_top(row: Row, k: int) -> None:
+    kept, lower, upper = float_kernels.top_k(row.scores, k)
+    assert set(np.flatnonzero(kept)) == set(order_of(row.scores)[:k]), (str(row), k)
+    assert (lower, upper) == float_kernels.tail_mass(row.scores, kept)
+
+
+@pytest.mark.parametrize("row", HANDMADE, ids=str)
+def test_top_k_of_handmade_rows(row: Row) -> None:
+    n = row.scores.size
+    for k in sorted({1, 2, n // 3 + 1, n - 1, n} & set(range(1, n + 1))):
+        assert_top(row, k)
+
+
+@settings(max_examples=80, deadline=None)
+@given(rows(), st.data())
+def test_top_k_of_drawn_rows(row: Row, data: st.DataObject) -> None:
+    assert_top(row, data.draw(st.integers(1, row.scores.size)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_top_k_of_long_rows_with_many_ties(dtype: np.dtype) -> None:
+    random = np.random.default_rng(11)
+    scores = np.round(random.normal(size=(3, 3000)), 1).astype(dtype)
+    for k in (1, 77, 1500, 2999):
+        kept = float_kernels.top_k(scores, k).kept
+        for row in range(3):
+            assert set(np.flatnonzero(kept[row])) == set(order_of(scores[row])[:k])
+
+
+def assert_smallest(row: Row, eps: float, grade: Grade) -> None:
+    """The kept set is the top-k, its certificate holds, and no smaller k would do (unless not claimed)."""
+    k, kept, upper, proved = float_kernels.smallest_k(row.scores, eps, grade=grade)
+    order = order_of(row.scores)
+    assert set(np.flatnonzero(kept)) == set(order[:k]), (str(row), eps)
+    assert upper <= eps
+    with oracle.precision():
+        assert oracle.tail_mass(row.scores, kept) <= arb(float(upper)) or upper == 0.0
+        if k > 1:
+            fewer = np.zeros_like(kept)
+            fewer[order[: k - 1]] = True
+            tau = oracle.tail_mass(row.scores, fewer)
+            assert not proved or tau > arb(eps), (str(row), eps, int(k))
+            # where no proof is claimed, the k − 1 largest are within rounding of eps
+            assert proved or abs(tau - arb(eps)) <= arb(eps) * arb(2) ** (-23 if grade == "fast" else -38)
+
+
+@pytest.mark.parametrize("grade", GRADES)
+@pytest.mark.parametrize(
+    "row", [row for row in HANDMADE if row.scores.size <= 400 and row.name != "the largest floats"], ids=str
+)
+def test_smallest_k_of_handmade_rows(row: Row, grade: Grade) -> None:
+    for eps in EPSILONS:
+        assert_smallest(row, eps, grade)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows(), st.sampled_from(EPSILONS) | st.floats(1e-9, 0.999))
+def test_smallest_k_of_drawn_rows(row: Row, eps: float) -> None:
+    assert_smallest(row, eps, "fast")
+
+
+def test_eps_that_a_kept_set_meets_exactly() -> None:
+    """Of four equal keys, dropping one leaves exactly ¼, which no rounding can tell from eps: k = 3 or a sound 4."""
+    k, _, upper, proved = float_kernels.smallest_k(np.zeros(4), 0.25)
+    assert k in (3, 4)
+    assert upper <= 0.25
+    assert k == 3 or not proved
+
+
+def test_smallest_k_on_a_long_batch() -> None:
+    random = np.random.default_rng(2)
+    scores = (3 * random.normal(size=(3, 5000))).astype(np.float32)
+    for row in range(3):
+        assert_smallest(Row(f"row {row}", scores[row], np.zeros(5000, np.bool_)), 0.01, "fast")
+    k, kept, upper, proved = float_kernels.smallest_k(scores, 0.01)
+    assert k.shape == upper.shape == proved.shape == (3,)
+    assert np.array_equal(k, kept.sum(axis=-1))
+    assert proved.all()
