@@ -129,6 +129,22 @@ def topk(
 
 
 @app.command()
+def prove(
+    ids: Annotated[Optional[list[str]], typer.Argument(help="Theorem ids such as T10; all by default.")] = None,  # noqa: UP045
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Print the derivations as pages instead of checking them.")
+    ] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="With --show: LaTeX instead of Unicode.")] = False,
+    coq: Annotated[bool, typer.Option("--coq", help="Build the Coq development as well; takes minutes.")] = False,
+) -> None:
+    """Rerun the proofs of every theorem, or of those named: SymPy, z3, wrong variants, and Coq if asked for."""
+    from proofs.command import command
+
+    command(ids, as_json=as_json, show=show, latex=latex, coq=coq)
+
+
+@app.command()
 def demo() -> None:
     """Audit the shipped real attention: certificates that hold, then certificates that people really get wrong."""
     from certify import auditor, report
