@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 import float_kernels
 from certify.certificate import Array, Certificate, Header
 from certify.errors import BadInput, BadKept, BadScores, BadValues, UntrustedThread
-from float_kernels.divergences import log1p_upper
 from float_kernels.exponential import Grade
+from float_kernels.f_divergences import log1p_upper
 
 __all__ = ["from_inputs", "topk", "topk_from_query"]
 

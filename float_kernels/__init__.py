@@ -20,8 +20,7 @@ Errors are subclasses of KernelError (`errors`). Numba loads at the first call t
 """
 
 from .bounds import block_bound, block_moment_bound, gap_bound, multi_gap_bound
-from .divergences import Divergences, divergences, kl
-from .dot import Dot, dot, perturbed_tail_mass, score_radius
+from .dot_product import Dot, dot, perturbed_tail_mass, score_radius
 from .environment import require_ieee
 from .errors import (
     AllMaskedError,
@@ -35,9 +34,10 @@ from .errors import (
     OutOfRangeError,
     ShapeError,
 )
-from .output_error import OutputBounds, output_bounds, output_error
+from .f_divergences import Divergences, divergences, kl
+from .output_errors import OutputBounds, output_bounds, output_error
 from .selection import SmallestK, TopK, smallest_k, top_k
-from .tail_mass import tail_mass
+from .tails import tail_mass
 
 __all__ = [
     "AllMaskedError",

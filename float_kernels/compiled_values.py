@@ -1,4 +1,4 @@
-"""The weighted sums of values of output_error.py in Numba: the same operations in the same order, so the same bits.
+"""The weighted sums of values of output_errors.py in Numba: the same operations in the same order, so the same bits.
 
 Plain loops are enough here: the inner one runs over the components of a value, which never mix, so that whatever
 vectors the processor has, each component is added up in the same order.

@@ -69,7 +69,7 @@ def exponential(d: Float64, grade: Grade = "fast") -> Float64:
     """w with e^d ≤ w(1 + ε) and w ≤ e^d(1 + ε), for CLAMP ≤ d ≤ CEILING and ε = rounding.exponential_error(grade).
 
     Any shape, float64. Below CLAMP, −∞ included, w is the weight of CLAMP. NaN gives NaN. Above CEILING the result
-    is meaningless: callers hold d below it (tail_mass.py does by the row's maximum). Theorem T23.
+    is meaningless: callers hold d below it (tails.py does by the row's maximum). Theorem T23.
     """
     c = np.maximum(d, CLAMP)  # propagates NaN
     t = c * LOG2E

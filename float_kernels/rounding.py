@@ -28,7 +28,7 @@ TINIEST = Fraction(1, 2**1074)
 
 LANES = 16
 STEPS_PER_BLOCK = 128
-# Weighted sums of values (output_error.py): so many keys in sequence, then block after block.
+# Weighted sums of values (output_errors.py): so many keys in sequence, then block after block.
 KEYS_PER_BLOCK = 128
 MAX_KEYS = 2**36
 

@@ -1,6 +1,6 @@
 """Selecting keys and certifying the selection: the k largest scores, or as few of them as leave at most ε behind.
 
-The selection itself is not trusted: whatever set it returns is certified by tail_mass.py, so a claim depends on the row
+The selection itself is not trusted: whatever set it returns is certified by tails.py, so a claim depends on the row
 and the kept set alone. Ties go to the lower index, NaN and +∞ are refused by the certification.
 """
 
@@ -17,7 +17,7 @@ from .exponential import CLAMP, Float64, Grade, exponential
 from .lane_sums import row_maximum, row_shift
 from .rounding import EXPONENTIAL_UNITS, SHIFT_UNITS
 from .streaming import Mask, as_scores, row_at, stream
-from .tail_mass import tail_and_kept_sums, tail_mass
+from .tails import tail_and_kept_sums, tail_mass
 
 
 class TopK(NamedTuple):

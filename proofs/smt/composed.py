@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from importlib import import_module
 from math import factorial
 
 import ml_dtypes
@@ -17,15 +16,10 @@ import numpy as np
 import sympy as sp
 
 from certify.enclosures import perturbation
-from float_kernels import bounds, exponential, rounding
+from float_kernels import bounds, dot_product, exponential, f_divergences, output_errors, rounding
 from proofs.smt.exact import Fact
 from proofs.smt.kernel import U, exponential_bound
 from proofs.smt.query import Query
-
-# The package shows functions under these modules' names, so the modules are asked for by their full names.
-divergences = import_module("float_kernels.divergences")
-output_error = import_module("float_kernels.output_error")
-dot = import_module("float_kernels.dot")
 
 SIGMA = Fraction(1, 2**44)
 # Roundings of one term of Bennett's bound (ratio·e^u + e^v)/(1 + ratio) · t, outward factor included, where the ratio's
@@ -36,7 +30,7 @@ DTYPES = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16, "float32": np.f
 
 
 def constants() -> tuple[Query | Fact, ...]:
-    """T23: the constants of divergences.py, bounds.py, output_error.py, dot.py, and the audit's table of formats."""
+    """T23: the kernels' constants beyond the tail mass, and the audit's table of formats."""
     return (ratio_counts_once(), proved_logarithm(), *facts())
 
 
@@ -75,22 +69,22 @@ def _weight() -> Fraction:
 def _slack_covers() -> bool:
     """Accepting c needs s ≥ ε + 3u + …: fl(1 − s), the product and 1 + x round once each; ε ≥ u covers second order."""
     needed = (1 + _weight()) * (1 + U) ** 3 - 1
-    slack = Fraction(divergences._EXPONENTIAL_SLACK)
+    slack = Fraction(f_divergences._EXPONENTIAL_SLACK)
     return needed <= slack < Fraction(1, 2**40)
 
 
 def _series_covers() -> bool:
     """Each of the terms − 1 steps rounds three times a number in [1, 2) that is multiplied by c/term ≤ ¼ later."""
-    terms: int = divergences._SERIES_TERMS
-    limit = Fraction(divergences._SERIES_LIMIT)
+    terms: int = f_divergences._SERIES_TERMS
+    limit = Fraction(f_divergences._SERIES_LIMIT)
     roundings = 3 * (terms - 1) + 1 + 2  # and total·c; then 1 ± slack and the product with it
     remainder = limit**terms / factorial(terms + 1) / (1 - limit / (terms + 2))
-    slack = Fraction(divergences._SERIES_SLACK)
+    slack = Fraction(f_divergences._SERIES_SLACK)
     return limit <= Fraction(1, 2) and (1 + U) ** roundings * (1 + remainder) - 1 <= slack < Fraction(1, 2**40)
 
 
 def _largest_kl_is_inside() -> bool:
-    return Fraction(divergences.LARGEST_KL) <= Fraction(exponential.CEILING)
+    return Fraction(f_divergences.LARGEST_KL) <= Fraction(exponential.CEILING)
 
 
 def _term_units_cover() -> bool:
@@ -117,7 +111,7 @@ def _bound_factors_cover() -> bool:
 
 def _weight_units_cover() -> bool:
     needed = (1 + _weight()) * (1 + SIGMA + SIGMA**2) - 1
-    return needed <= output_error._WEIGHT_UNITS * U and Fraction(output_error._U) == U
+    return needed <= output_errors._WEIGHT_UNITS * U and Fraction(output_errors._U) == U
 
 
 def _mean_radius_covers() -> bool:
@@ -129,7 +123,7 @@ def _mean_radius_covers() -> bool:
     n, d, largest = 1000, 8, 1.0
     values = np.full((n, d), 0.25)
     scores, kept = np.zeros((1, n)), np.arange(n)[None, :] < n // 2
-    (radius,) = output_error._mean_distance(scores, kept, values, largest, "numpy", 1)[1]
+    (radius,) = output_errors._mean_distance(scores, kept, values, largest, "numpy", 1)[1]
     depth = min(n, rounding.KEYS_PER_BLOCK) + -(-n // rounding.KEYS_PER_BLOCK)
     weight = (1 + _weight()) * (1 + SIGMA + SIGMA**2) - 1
     needed = 2 * (2 * weight + (2 * depth + 2) * U) + (2 + 2 * (Fraction(d, 2) + 2)) * U
@@ -147,7 +141,7 @@ def _format(name: str) -> tuple[Fraction, Fraction, Fraction]:
 
 
 def _formats_are_right() -> bool:
-    return all(dot.FORMATS[name] == _format(name) for name in dot.FORMATS)
+    return all(dot_product.FORMATS[name] == _format(name) for name in dot_product.FORMATS)
 
 
 def _accumulators_are_right() -> bool:

@@ -15,7 +15,7 @@ import float_kernels
 from float_kernels import streaming
 from float_kernels.compiled import ROW_SUMS
 from float_kernels.exponential import Grade
-from float_kernels.tail_mass import row_sums_specification
+from float_kernels.tails import row_sums_specification
 
 from .adversarial_rows import HANDMADE, Row, rows
 from .rows_digest import digest, scores

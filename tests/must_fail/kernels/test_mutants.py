@@ -20,13 +20,13 @@ from float_kernels.exponential import CLAMP, COEFFICIENTS
 from tests.float_kernels import (
     test_bounds,
     test_compiled,
-    test_divergences,
     test_environment,
     test_exponential,
-    test_output_error,
+    test_f_divergences,
+    test_output_errors,
     test_rounding,
     test_selection,
-    test_tail_mass,
+    test_tails,
 )
 from tests.float_kernels.adversarial_rows import HANDMADE, Row
 
@@ -37,11 +37,11 @@ MANY_KEYS = Row("many keys", RANDOM.normal(size=40000), np.arange(40000) < 10000
 
 # The checks: each passes on the real code and raises AssertionError on what it catches.
 def no_violation(*names: str, grade: Any = "fast") -> Callable[[], None]:
-    """Bounds against Arb, soundness and width: test_tail_mass.assert_sound."""
+    """Bounds against Arb, soundness and width: test_tails.assert_sound."""
 
     def check() -> None:
         for name in names:
-            test_tail_mass.assert_sound(ROWS.get(name, MANY_KEYS), grade, "numpy")
+            test_tails.assert_sound(ROWS.get(name, MANY_KEYS), grade, "numpy")
 
     return check
 
@@ -65,19 +65,19 @@ def budget_of_sums() -> None:
 
 def divergences_sound() -> None:
     for name in ("n = 127", "Gaussian scores, σ = 1.0"):
-        test_divergences.assert_sound(ROWS[name], "exact")
+        test_f_divergences.assert_sound(ROWS[name], "exact")
 
 
 def log_verified() -> None:
-    test_divergences.test_verified_logarithm.hypothesis.inner_test(0.5)
-    test_divergences.test_verified_logarithm.hypothesis.inner_test(1e-5)
-    test_divergences.test_verified_logarithm.hypothesis.inner_test(1e5)
+    test_f_divergences.test_verified_logarithm.hypothesis.inner_test(0.5)
+    test_f_divergences.test_verified_logarithm.hypothesis.inner_test(1e-5)
+    test_f_divergences.test_verified_logarithm.hypothesis.inner_test(1e5)
 
 
 def output_sound() -> None:
     for name in ("n = 127", "two equal keys", "Gaussian scores, σ = 0.01"):
         row = ROWS[name]
-        test_output_error.assert_sound(row, test_output_error.values_for(row.scores.size, 1))
+        test_output_errors.assert_sound(row, test_output_errors.values_for(row.scores.size, 1))
 
 
 # The mutants.
@@ -160,28 +160,28 @@ MUTANTS = [
         (
             ("float_kernels.lane_sums", "exponential", clamped_to_nothing),
             ("float_kernels.enclosure", "FLOOR", 0.0),
-            ("float_kernels.tail_mass", "CLAMP_SHARE", -1.0),
+            ("float_kernels.tails", "CLAMP_SHARE", -1.0),
         ),
         no_violation("weights that underflow in float64"),
         "violation",
     ),
     mutant(
         "no running maximum",
-        "tail_mass.row_shift",
+        "tails.row_shift",
         np.zeros_like,
         no_violation("maximum last", "one logit 1e30"),
         "violation",
     ),
     mutant(
         "1 − Σ_H p",
-        "tail_mass.tail_mass_bounds",
+        "tails.tail_mass_bounds",
         one_minus_kept,
         no_violation("weights that underflow in float32"),
         "violation",
     ),
     mutant(
         "[0, 1]",
-        "tail_mass.tail_mass_bounds",
+        "tails.tail_mass_bounds",
         lambda sums: (np.zeros_like(sums.tail_upper), np.ones_like(sums.tail_upper)),
         no_violation("n = 127"),
         "width",
@@ -195,21 +195,21 @@ MUTANTS = [
     ),
     mutant(
         "a logarithm that is not verified",
-        "divergences._outward",
+        "f_divergences._outward",
         lambda x, proposal, direction: proposal,
         log_verified,
         "violation",
     ),
     mutant(
         "odds not rounded",
-        "divergences.odds",
+        "f_divergences.odds",
         lambda sums: (sums.tail_upper / sums.kept_upper,) * 2,
         divergences_sound,
         "violation",
     ),
     mutant(
         "no radius around the means",
-        "output_error._WEIGHT_UNITS",
+        "output_errors._WEIGHT_UNITS",
         -(10**6),
         output_sound,
         "violation",

@@ -24,14 +24,14 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .divergences import odds
 from .enclosure import tail_mass_bounds
 from .errors import BadValueError, DtypeError, ShapeError
 from .exponential import Float64, exponential
+from .f_divergences import odds
 from .lane_sums import ordered_sum, row_maximum, row_shift
 from .rounding import CLAMP_SHARE, EXPONENTIAL_UNITS, FLOOR, KEYS_PER_BLOCK, SHIFT_UNITS, sum_depth
 from .streaming import Mask, as_kept, as_scores, stream
-from .tail_mass import Implementation, tail_and_kept_sums
+from .tails import Implementation, tail_and_kept_sums
 
 _U = 2.0**-53
 # The error of one exact-grade weight relative to the others of its row.

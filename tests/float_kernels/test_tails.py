@@ -11,7 +11,7 @@ from hypothesis import given, settings
 import float_kernels
 from certify import enclosures
 from float_kernels.exponential import Grade
-from float_kernels.tail_mass import Implementation
+from float_kernels.tails import Implementation
 
 from . import oracle
 from .adversarial_rows import HANDMADE, Row, numbers, rows

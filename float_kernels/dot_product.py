@@ -26,7 +26,7 @@ from .environment import require_ieee
 from .errors import BadValueError, DtypeError, OutOfRangeError, ShapeError
 from .exponential import Float64, Grade
 from .streaming import as_kept, as_scores
-from .tail_mass import tail_mass
+from .tails import tail_mass
 
 Format = Literal["float16", "bfloat16", "float32", "float64"]
 # (unit roundoff, smallest subnormal, smallest normal)

@@ -20,7 +20,7 @@ from .enclosure import SumBounds, tail_mass_bounds
 from .exponential import Float64, Grade, exponential
 from .rounding import EXPONENTIAL_UNITS, FLOOR, OUTWARD_DOWN, OUTWARD_UP
 from .streaming import Mask, as_kept, as_scores, row_at
-from .tail_mass import Implementation, tail_and_kept_sums
+from .tails import Implementation, tail_and_kept_sums
 
 # Our exponential is not defined much further: above, KL is bounded by the largest scores alone.
 LARGEST_KL = 690.0
