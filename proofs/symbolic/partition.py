@@ -1,8 +1,8 @@
 """The best partition of the values: the exchange argument for maximum spanning trees (T15).
 
-SymPy verifies the inequalities; the graph facts that they rest on are textbook and listed as assumed. For every
-number of keys up to six the theorem as a whole,
-graph facts included, is decided by z3 over all trees in `proofs/smt/partition.py`.
+SymPy verifies the inequalities; the graph facts that they rest on are textbook and listed as assumed. For every number
+of keys up to six the theorem as a whole, graph facts included, is decided by z3 over all trees in
+`proofs/smt/partition.py`.
 """
 
 from __future__ import annotations
