@@ -1,12 +1,13 @@
-(** The headline theorems, restated with every definition in sight. Nothing here needs another file to be understood,
-    except Flocq's binary64 (T23) and the kernel itself, which TailMass.v spells out; every proof is one line that points
-    to the development.
+(** The headline theorems, restated with every definition in sight: attention and its truncation, the search, and the
+    whole kernel as a program on bits. Nothing here needs another file to be understood except Constants.v, which is
+    copied from the kernel, and Flocq's IEEE 754; from the development only proofs are used.
 
     Throughout, a row is a list of keys, [score] gives each key an extended score ([None] is −∞, a masked key), and
     [kept] is the mask of the kept set, which holds at least one key that is not masked. *)
 From Coq Require Import Reals List Bool ZArith Lra.
 From Flocq Require Import Core BinarySingleNaN.
-From TopK Require FiniteSums Softmax Divergences ScoreBounds OutputError Search TailMass TailMassSound.
+From TopK Require Constants FiniteSums Softmax Divergences ScoreBounds OutputError Search
+  Binary64 LaneSums Exponential Enclosure TailMass TailMassSound.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -30,9 +31,9 @@ Context {A : Type}.
 Variables (keys : list A) (score : A -> option R) (kept : A -> bool).
 
 Let w (a : A) : R := weight (score a).
-Definition Z : R := sum w keys.
-Definition tau : R := sum (on (not_kept kept) w) keys / Z.             (* tail mass *)
-Definition P (a : A) : R := w a / Z.                                   (* attention *)
+Definition total : R := sum w keys.
+Definition tau : R := sum (on (not_kept kept) w) keys / total.         (* tail mass *)
+Definition P (a : A) : R := w a / total.                               (* attention *)
 Definition P_hat (a : A) : R := on kept w a / sum (on kept w) keys.    (* its truncation *)
 
 Definition total_variation (p q : A -> R) : R := / 2 * sum (fun a => Rabs (p a - q a)) keys.
@@ -190,22 +191,162 @@ Proof.
 Qed.
 End CellSearch.
 
-(** T23. Rows of binary64 scores with a kept mask, [TailMass.key] = (kept?, score), at most 2^36 keys, no NaN, no +∞, and
-    some kept key that is not masked. For both grades the program [TailMass.tail_mass_interval] returns two finite floats
-    around the tail mass of the real numbers that the scores are. *)
-Theorem T23_tail_mass_sound (grade : TailMass.grade) (row : list (bool * binary_float 53 1024)) :
-  let real_score (k : bool * binary_float 53 1024) : option R :=
-    if is_finite (snd k) then Some (B2R (snd k)) else None in
-  (forall k, In k row -> is_finite (snd k) = true \/ snd k = B754_infinity true) ->
+(** * The kernel, operation for operation, on IEEE 754 binary64 *)
+
+Notation binary64 := (binary_float 53 1024).
+#[local] Instance precision_positive : Prec_gt_0 53 := eq_refl _.
+#[local] Instance precision_below_emax : Prec_lt_emax 53 1024 := eq_refl _.
+Definition add : binary64 -> binary64 -> binary64 := Bplus mode_NE.
+Definition subtract : binary64 -> binary64 -> binary64 := Bminus mode_NE.
+Definition multiply : binary64 -> binary64 -> binary64 := Bmult mode_NE.
+Definition divide : binary64 -> binary64 -> binary64 := Bdiv mode_NE.
+(** The binary64 nearest to m·2^e: here always exactly that. *)
+Definition dyadic (m e : Z) : binary64 := binary_normalize 53 1024 _ _ mode_NE m e false.
+Definition float (c : Z * Z) : binary64 := dyadic (fst c) (snd c).
+Definition zero : binary64 := B754_zero false.
+Definition one : binary64 := dyadic 1 0.
+Definition minus_infinity : binary64 := B754_infinity true.
+Definition less (x y : binary64) : bool := Bltb x y.
+Definition at_most (x y : binary64) : bool := Bleb x y.
+Definition larger (x y : binary64) : binary64 := if less x y then y else x.
+Definition smaller (x y : binary64) : binary64 := if less y x then y else x.
+
+(** exponential.py *)
+Fixpoint horner (coefficients : list (Z * Z)) (f : binary64) : binary64 :=
+  match coefficients with
+  | [] => zero
+  | [c] => float c
+  | c :: higher => add (multiply (horner higher f) f) (float c)
+  end.
+(** The float whose exponent field is the low bits of b's significand: what a shift of b's bits by 52 leaves. *)
+Definition power_of_two (b : binary64) : binary64 :=
+  match b with
+  | B754_finite _ m _ _ =>
+    let field := (Z.pos m mod 4096)%Z in
+    if ((0 <? field) && (field <? 2047))%Z then dyadic 1 (field - 1023) else zero
+  | _ => zero
+  end.
+Definition exponential (coefficients : list (Z * Z)) (d : binary64) : binary64 :=
+  let c := larger d (float Constants.clamp) in
+  let t := multiply c (float Constants.log2e) in
+  let b := add t (float Constants.magic) in
+  let f := subtract t (subtract b (float Constants.magic)) in
+  multiply (horner coefficients f) (power_of_two b).
+
+(** lane_sums.py. [chunks size l] is l cut into pieces of [size]. *)
+Fixpoint chunks_fuel {X} (fuel size : nat) (l : list X) : list (list X) :=
+  match fuel, l with
+  | S fuel, _ :: _ => firstn size l :: chunks_fuel fuel size (skipn size l)
+  | _, _ => []
+  end.
+Definition chunks {X} (size : nat) (l : list X) : list (list X) := chunks_fuel (length l) size l.
+Definition lanes : nat := 2 ^ Constants.lane_levels.
+Fixpoint add_lanes (accumulator step : list binary64) : list binary64 :=
+  match accumulator, step with
+  | a :: accumulator, x :: step => add a x :: add_lanes accumulator step
+  | _, _ => accumulator
+  end.
+Definition add_all (steps : list (list binary64)) : list binary64 := fold_left add_lanes steps (repeat zero lanes).
+Fixpoint halve (levels : nat) (l : list binary64) : list binary64 :=
+  match levels with
+  | O => l
+  | S levels => halve levels (add_lanes (firstn (2 ^ levels) l) (skipn (2 ^ levels) l))
+  end.
+Definition lane_sum (weights : list binary64) : binary64 :=
+  let steps := chunks lanes weights in
+  let blocks := chunks Constants.steps_per_block steps in
+  hd zero (halve Constants.lane_levels (add_all (map add_all blocks))).
+
+(** A key is its place in the kept mask and its score. *)
+Definition row_maximum (row : list (bool * binary64)) : binary64 :=
+  fold_left (fun best k => larger best (snd k)) row minus_infinity.
+Definition row_shift (maximum : binary64) : binary64 :=
+  if at_most (float Constants.unshifted_min) maximum && at_most maximum (float Constants.unshifted_max)
+  then zero else maximum.
+Definition padded (n : nat) : nat := ((n + (lanes - 1)) / lanes) * lanes.
+Definition pad (row : list (bool * binary64)) : list (bool * binary64) :=
+  row ++ repeat (false, minus_infinity) (padded (length row) - length row).
+Definition row_sum (wanted : bool * binary64 -> bool) (coefficients : list (Z * Z)) (shift : binary64)
+    (row : list (bool * binary64)) : binary64 :=
+  lane_sum (map (fun k => if wanted k then exponential coefficients (subtract (snd k) shift) else zero) (pad row)).
+
+(** rounding.py *)
+Definition sum_depth (n : nat) : Z :=
+  let steps := (Z.of_nat (padded n) / Z.of_nat lanes)%Z in
+  let blocks := ((steps + (Z.of_nat Constants.steps_per_block - 1)) / Z.of_nat Constants.steps_per_block)%Z in
+  (Z.min steps (Z.of_nat Constants.steps_per_block) + blocks + Z.of_nat Constants.lane_levels)%Z.
+Definition inflation (units : Z) (n : nat) (shifted : bool) : binary64 :=
+  dyadic ((units + sum_depth n + Constants.outward_units + (if shifted then Constants.shift_units else 0) + 2) / 2) (-52).
+
+(** enclosure.py *)
+Definition sum_upper (g s : binary64) : binary64 := multiply s (add one g).
+Definition sum_lower (g share s : binary64) : binary64 := larger (subtract (multiply s (subtract one g)) share) zero.
+Definition quotient_upper (a b : binary64) : binary64 :=
+  smaller (larger (multiply (divide a (add a b)) (float Constants.outward_up)) (float Constants.floor)) one.
+Definition quotient_lower (a b : binary64) : binary64 :=
+  let q := divide a (add a b) in
+  if at_most (float Constants.floor) q then multiply q (float Constants.outward_down) else zero.
+
+(** The tail mass. A grade is its polynomial and the units that it costs. *)
+Definition fast : list (Z * Z) * Z := (Constants.coefficients_fast, Constants.exponential_units_fast).
+Definition exact : list (Z * Z) * Z := (Constants.coefficients_exact, Constants.exponential_units_exact).
+
+Definition tail_mass_interval (grade : list (Z * Z) * Z) (row : list (bool * binary64)) : binary64 * binary64 :=
+  let shift := row_shift (row_maximum row) in
+  let tail := row_sum (fun k => negb (fst k)) (fst grade) shift row in
+  let kept := row_sum fst (fst grade) shift row in
+  let inflate := inflation (snd grade) (length row) (less shift zero || less zero shift) in
+  let share := multiply (dyadic (Z.of_nat (padded (length row))) 0) (float Constants.clamp_share) in
+  let lower := quotient_lower (sum_lower inflate share tail) (sum_upper inflate kept) in
+  let upper := quotient_upper (sum_upper inflate tail) (sum_lower inflate share kept) in
+  let empty_tail := at_most tail share && negb (existsb (fun k => negb (fst k) && less minus_infinity (snd k)) row) in
+  (lower, if empty_tail then zero else upper).
+
+(** The program above is the one that the development reasons about (TailMass.v): piece by piece, by computation. *)
+Lemma same_row_sum wanted g : row_sum wanted (TailMass.coefficients g) = TailMass.row_sum wanted g.
+Proof.
+  assert (E : exponential = Exponential.exponential) by reflexivity.
+  assert (L : lane_sum = LaneSums.lane_sum Binary64.add Binary64.zero Constants.lane_levels Constants.steps_per_block) by reflexivity.
+  unfold row_sum. rewrite E, L. reflexivity.
+Qed.
+
+Lemma same_inflation g : inflation (TailMass.exponential_units g) = TailMass.inflation g.
+Proof. assert (E : sum_depth = TailMass.sum_depth) by reflexivity. unfold inflation. rewrite E. reflexivity. Qed.
+
+Lemma same_interval g row :
+  tail_mass_interval (TailMass.coefficients g, TailMass.exponential_units g) row = TailMass.tail_mass_interval g row.
+Proof.
+  assert (M : row_maximum = TailMass.row_maximum) by reflexivity.
+  assert (S : row_shift = TailMass.row_shift) by reflexivity.
+  assert (P : padded = TailMass.padded) by reflexivity.
+  assert (U : sum_upper = Enclosure.sum_upper) by reflexivity.
+  assert (L : sum_lower = Enclosure.sum_lower) by reflexivity.
+  assert (QU : quotient_upper = Enclosure.quotient_upper) by reflexivity.
+  assert (QL : quotient_lower = Enclosure.quotient_lower) by reflexivity.
+  unfold tail_mass_interval, TailMass.tail_mass_interval. cbn [fst snd].
+  rewrite M, S, P, U, L, QU, QL, same_inflation, !same_row_sum. reflexivity.
+Qed.
+
+(** T23. Rows of binary64 scores with a kept mask, at most 2^36 keys, no NaN, no +∞, and some kept key that is not masked.
+    For both grades the program returns two finite floats around the tail mass of the real numbers that the scores are. *)
+Theorem T23_tail_mass_sound grade (row : list (bool * binary64)) :
+  let real_score (k : bool * binary64) : option R := if is_finite (snd k) then Some (B2R (snd k)) else None in
+  In grade [fast; exact] ->
+  (forall k, In k row -> is_finite (snd k) = true \/ snd k = minus_infinity) ->
   (exists k, In k row /\ fst k = true /\ is_finite (snd k) = true) ->
-  (BinInt.Z.of_nat (length row) <= 2 ^ 36)%Z ->
-  let (lower, upper) := TailMass.tail_mass_interval grade row in
+  (Z.of_nat (length row) <= 2 ^ 36)%Z ->
+  let (lower, upper) := tail_mass_interval grade row in
   is_finite lower = true /\ is_finite upper = true
   /\ 0 <= B2R lower <= tau row real_score fst
   /\ tau row real_score fst <= B2R upper <= 1.
 Proof.
-  intros real_score H1 H2 H3.
-  pose proof (TailMassSound.tail_mass_sound grade row (TailMassSound.Build_admissible row H1 H2 H3)) as S.
-  cbv zeta in S. destruct (TailMass.tail_mass_interval grade row) as (lower, upper).
+  intros real_score Hgrade H1 H2 H3.
+  assert (Hg : exists g, tail_mass_interval grade row = TailMass.tail_mass_interval g row).
+  { destruct Hgrade as [<-|[<-|[]]];
+      [exists TailMass.Fast; exact (same_interval TailMass.Fast row)
+      | exists TailMass.Exact; exact (same_interval TailMass.Exact row)]. }
+  destruct Hg as (g & ->).
+  pose proof (TailMassSound.tail_mass_sound g row (TailMassSound.Build_admissible row H1 H2 H3)) as S.
+  cbv zeta in S. destruct (TailMass.tail_mass_interval g row) as (lower, upper).
   destruct S as (Fl & Fu & L & U). repeat split; trivial; try apply L; apply U.
 Qed.

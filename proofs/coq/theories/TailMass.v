@@ -1,4 +1,4 @@
-(** The tail-mass kernel as a program on bits: float_kernels/tail_mass.py, operation for operation.
+(** The tail-mass kernel as a program on bits: float_kernels.tail_mass, operation for operation.
 
     A row is a list of keys, each with its place in the kept mask and its score. *)
 From Coq Require Import ZArith List Bool.
@@ -46,7 +46,7 @@ Definition budget_units (g : grade) (n : nat) (shifted : bool) : Z :=
 Definition inflation (g : grade) (n : nat) (shifted : bool) : binary64 :=
   dyadic ((budget_units g n shifted + 2) / 2) (-52).
 
-(** tail_mass.tail_mass: the interval of one row. *)
+(** float_kernels.tail_mass: the interval of one row. *)
 Definition is_nonzero (x : binary64) : bool := less x zero || less zero x.
 Definition attended (k : key) : bool := less minus_infinity (score k).
 

@@ -66,6 +66,16 @@ def test_one_ulp_in_a_coefficient_is_noticed(grade: export.Grade, monkeypatch: p
     assert export.constants() != before
 
 
+def test_the_exponents_reach_the_corners() -> None:
+    d = export.exponents()
+    assert {-math.inf, -701.0, -700.0, 0.0, 5e-324, -5e-324, 512.0, 700.0} <= set(d.tolist())
+    assert (np.signbit(d) & (d == 0)).any()
+    inside = d[np.abs(d) < 700]
+    assert len(inside) > 250
+    exact_ties = np.abs(np.abs(np.remainder(inside * export.LOG2E, 1.0)) - 0.5) == 0
+    assert exact_ties.sum() >= 8
+
+
 def test_the_vectors_reach_the_corners() -> None:
     rows = export.rows()
     assert any(np.isneginf(scores).any() for scores, _ in rows)
