@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from float_kernels import lane_sums
+from float_kernels.exponential import COEFFICIENTS, Grade
 from proofs.coq import export
 
 
@@ -44,25 +45,46 @@ def test_coq_has_the_results_of_numpy() -> None:
     assert (export.THEORIES / "Vectors.v").read_text(encoding="utf-8") == export.vectors()
 
 
-@pytest.mark.parametrize("name", ["LOG2E", "MAGIC", "CLAMP", "CLAMP_SHARE", "FLOOR", "OUTWARD_UP", "OUTWARD_DOWN"])
+FLOATS = ("CLAMP", "LOG2E", "MAGIC", "CLAMP_SHARE", "FLOOR", "OUTWARD_UP", "OUTWARD_DOWN")
+BOUNDARIES = ("UNSHIFTED_MIN", "UNSHIFTED_MAX")
+UNITS = ("SHIFT_UNITS", "OUTWARD_UNITS", "STEPS_PER_BLOCK", "MAX_KEYS")
+
+
+@pytest.mark.parametrize("name", [*FLOATS, *BOUNDARIES])
 def test_one_ulp_in_a_constant_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = export.constants()
     monkeypatch.setattr(export, name, float(np.nextafter(getattr(export, name), math.inf)))
     assert export.constants() != before
 
 
-@pytest.mark.parametrize("name", ["SHIFT_UNITS", "OUTWARD_UNITS", "STEPS_PER_BLOCK", "MAX_KEYS"])
+@pytest.mark.parametrize("name", UNITS)
 def test_one_unit_in_the_budget_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = export.constants()
     monkeypatch.setattr(export, name, getattr(export, name) + 1)
     assert export.constants() != before
 
 
-@pytest.mark.parametrize("grade", export.GRADES)
-def test_one_ulp_in_a_coefficient_is_noticed(grade: export.Grade, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_twice_the_lanes_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     before = export.constants()
-    *lower, last = export.COEFFICIENTS[grade]
-    monkeypatch.setitem(export.COEFFICIENTS, grade, (*lower, float(np.nextafter(last, 1.0))))
+    monkeypatch.setattr(export, "LANES", 2 * export.LANES)
+    assert export.constants() != before
+
+
+@pytest.mark.parametrize("grade", export.GRADES)
+def test_one_unit_of_the_exponential_is_noticed(grade: Grade, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = export.constants()
+    monkeypatch.setitem(export.EXPONENTIAL_UNITS, grade, export.EXPONENTIAL_UNITS[grade] - 1)
+    assert export.constants() != before
+
+
+@pytest.mark.parametrize(
+    ("grade", "index"), [(grade, i) for grade in export.GRADES for i in range(len(COEFFICIENTS[grade]))]
+)
+def test_one_ulp_in_a_coefficient_is_noticed(grade: Grade, index: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = export.constants()
+    changed = list(COEFFICIENTS[grade])
+    changed[index] = float(np.nextafter(changed[index], 1.0))
+    monkeypatch.setitem(COEFFICIENTS, grade, tuple(changed))
     assert export.constants() != before
 
 
