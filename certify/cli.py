@@ -7,6 +7,7 @@ Exit codes: 0 all valid · 1 some invalid · 2 bad input or usage · 3 some unde
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -179,6 +180,10 @@ def main() -> None:
     except CertifyError as error:
         sys.stderr.write(f"certify: {error}\n")
         raise SystemExit(2) from None
+    except BrokenPipeError:
+        # The reader of stdout went away (`| head`): say nothing, and end as a pipe's writer ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
     except OSError as error:
         sys.stderr.write(f"certify: {error.filename or 'input/output'}: {error.strerror or error}\n")
         raise SystemExit(2) from None

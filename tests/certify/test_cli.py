@@ -99,6 +99,13 @@ def test_bad_input_is_one_line_and_exit_2(arguments: list[str | Path], message: 
     assert "Traceback" not in found.stderr
 
 
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    command = f"{sys.executable} -m certify.cli audit {GOOD} --rows 300:700 --json | head -1"
+    found = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert found.stdout.startswith('{"schema": "topk-audit/1"')
+    assert found.stderr == ""
+
+
 def test_import_stays_light() -> None:
     heavy = {"sympy", "z3", "numba", "hypothesis", "scipy", "sklearn", "torch", "matplotlib", "float_kernels", "proofs"}
     show = f"print(sorted({heavy!r} & set(sys.modules)))"
