@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 from certify.certificate import CLAIMS, INPUTS, KEPT, Array, Certificate, Header, Layout, layout_of
 from certify.errors import BadBundle, BadClaim, BadInput, BadScores
 from certify.scores import FLOAT_DTYPES, digest, rows_of_kept
+from certify.tensors import InFile, InMemory, InZip, Tensor
 
-__all__ = ["Bundle", "Tensor", "load", "load_inputs", "open_bundle", "save"]
+__all__ = ["Bundle", "load", "load_inputs", "open_bundle", "save"]
 
 _SAFETENSORS_DTYPES = {
     "F16": np.dtype("<f2"),
@@ -48,121 +49,6 @@ _DIGEST_CHUNK = 1 << 22  # bytes read at a time for a digest
 _METADATA = "__metadata__"
 
 
-class Tensor(Protocol):
-    """An array that is read a few rows at a time; rows are counted over all but the last `trailing` dimensions, in C
-    order.
-    """
-
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    def read(self, start: int, stop: int, trailing: int) -> Array: ...
-
-    def close(self) -> None: ...
-
-
-@dataclass(frozen=True, eq=False)
-class _InMemory:
-    array: Array
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.array.dtype
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.array.shape
-
-    def read(self, start: int, stop: int, trailing: int) -> Array:
-        tail = self.array.shape[self.array.ndim - trailing :]
-        return (
-            self.array.reshape(-1, *tail)[start:stop]
-            if prod(tail)
-            else np.empty((stop - start, *tail), self.array.dtype)
-        )
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-@dataclass(frozen=True)
-class _InFile:
-    """Raw C-order bytes at an offset of a file."""
-
-    path: Path
-    offset: int
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-
-    def read(self, start: int, stop: int, trailing: int) -> Array:
-        tail = self.shape[len(self.shape) - trailing :]
-        size = prod(tail)
-        with self.path.open("rb") as file:
-            found = np.fromfile(
-                file, self.dtype, (stop - start) * size, offset=self.offset + start * size * self.dtype.itemsize
-            )
-        if len(found) != (stop - start) * size:
-            raise BadBundle(f"{self.path}: the file ended early; it changed while it was read, so copy it again")
-        return found.reshape(stop - start, *tail)
-
-    def close(self) -> None:
-        """Nothing stays open between reads."""
-
-
-class _InZip:
-    """A C-order .npy member of an npz. Compressed members can only be read onwards: going back starts again."""
-
-    def __init__(
-        self,
-        path: Path,
-        member: str,
-        dtype: np.dtype[Any],
-        shape: tuple[int, ...],
-        stored_as: np.dtype[Any],
-        header: int,
-    ) -> None:
-        self.path, self.member, self.dtype, self.shape = path, member, dtype, shape
-        self._stored_as, self._header = stored_as, header
-        self._stream: Any = None
-        self._position = 0
-
-    def read(self, start: int, stop: int, trailing: int) -> Array:
-        tail = self.shape[len(self.shape) - trailing :]
-        size = prod(tail) * self._stored_as.itemsize
-        if self._stream is None or start * size < self._position:
-            self.close()
-            self._archive = zipfile.ZipFile(self.path)
-            self._stream = self._archive.open(self.member)
-            self._skip(self._header)
-            self._position = 0
-        self._skip(start * size - self._position)
-        wanted = (stop - start) * size
-        try:
-            raw = self._stream.read(wanted)
-        except (zipfile.BadZipFile, OSError, EOFError) as error:
-            raise BadBundle(f"{self.path}: member {self.member} is damaged ({error}); copy the file again") from None
-        if len(raw) != wanted:
-            raise BadBundle(f"{self.path}: member {self.member} ends early; copy the file again")
-        self._position = stop * size
-        return np.frombuffer(raw, self._stored_as).view(self.dtype).reshape(stop - start, *tail)
-
-    def _skip(self, count: int) -> None:
-        while count > 0:
-            step = len(self._stream.read(min(count, _DIGEST_CHUNK)))
-            if step == 0:
-                raise BadBundle(f"{self.path}: member {self.member} ends early; copy the file again")
-            count -= step
-
-    def close(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-            self._archive.close()
-            self._stream = None
-
-
 @dataclass(frozen=True, eq=False)
 class Bundle:
     """A certificate whose tensors are read on demand. `source` is what messages call it; `ignored` are tensors that
@@ -180,7 +66,7 @@ class Bundle:
     def of(certificate: Certificate) -> Bundle:
         return _assemble(
             certificate.header,
-            {name: _InMemory(array) for name, array in certificate.tensors().items()},
+            {name: InMemory(array) for name, array in certificate.tensors().items()},
             "the certificate",
             {},
         )
@@ -308,7 +194,7 @@ def _open_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             if name in (*INPUTS, *KEPT, *CLAIMS):
                 raise BadScores(f"{name} has dtype {entry['dtype']}; give {', '.join(FLOAT_DTYPES)}")
             continue
-        tensors[name] = _InFile(
+        tensors[name] = InFile(
             path, 8 + length + entry["data_offsets"][0], _SAFETENSORS_DTYPES[entry["dtype"]], tuple(entry["shape"])
         )
     return strings, tensors
@@ -361,8 +247,8 @@ def _npz_member(path: Path, archive: zipfile.ZipFile, member: str, size: int, st
     if fortran:
         # Columns first cannot be streamed by rows: this one tensor is held in memory.
         with np.load(path, allow_pickle=False) as arrays:
-            return _InMemory(np.ascontiguousarray(arrays[name]).view(logical))
-    return _InZip(path, member, logical, shape, dtype, header)
+            return InMemory(np.ascontiguousarray(arrays[name]).view(logical))
+    return InZip(path, member, logical, shape, dtype, header)
 
 
 def _string_map(text: str, path: Path) -> dict[str, str]:
@@ -386,15 +272,15 @@ def _open_json(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         if name in strings:
             continue
         if name in CLAIMS:
-            tensors[name] = _InMemory(np.array([_hex(name, value)]))
+            tensors[name] = InMemory(np.array([_hex(name, value)]))
         elif name in KEPT or name == "mask":
             array = np.asarray(value)
-            tensors[name] = _InMemory(
+            tensors[name] = InMemory(
                 array[None] if array.ndim == 1 and array.dtype.kind in "bi" else np.empty((1, 0), dtype=object)
             )
         elif name in INPUTS:
             array = _json_floats(name, value)
-            tensors[name] = _InMemory(array[None] if name in ("scores", "query", "bias") else array)
+            tensors[name] = InMemory(array[None] if name in ("scores", "query", "bias") else array)
         else:
             raise BadBundle(f"{path}: {name!r} is not a field of a certificate; see the published schema")
     return strings, tensors

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from certify import auditor, elementary, scores, vector_interval
+from certify import elementary, row_blocks, scores, vector_interval
 from certify.enclosures import blocks, gaps, tail
 from certify.exponential_sum import Exponent, Sign
 from certify.interval import Interval
@@ -121,7 +121,7 @@ BREAKS = {
         lambda: test_rules.TestOutputErrorTies().test_an_error_that_is_rational_though_its_weights_are_not(),
     ),
     "1/√d is forgotten": Break(
-        auditor,
+        row_blocks,
         "DotScores",
         lambda _: lambda scale, softcap: DotScores(Fraction(1), softcap),
         lambda: test_rules.TestNextToTheTruth().test_query_key(3, None, None, False),

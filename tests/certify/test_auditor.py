@@ -13,7 +13,7 @@ import pytest
 import safetensors.numpy
 
 import certify
-from certify import auditor
+from certify import row_blocks
 from certify.certificate import Certificate
 from certify.errors import BadInput
 from certify.rules import Verdict
@@ -88,7 +88,7 @@ def verdicts(audit: certify.Audit) -> list[list[Verdict]]:
 @pytest.mark.parametrize("block", [1, 20, 60, 1 << 15])
 def test_blocks_and_groups_do_not_matter(monkeypatch: pytest.MonkeyPatch, kv_groups: int, block: int) -> None:
     certificate = grouped(kv_groups)
-    monkeypatch.setattr(auditor, "BLOCK", block)
+    monkeypatch.setattr(row_blocks, "BLOCK", block)
     found = verdicts(certify.audit(certificate))
     assert found == by_hand(certificate)
     flat = [verdict for row in found for verdict in row]
