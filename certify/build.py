@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import float_kernels
-from certify.certificate import Array, Certificate, Header
+from certify.certificate import Certificate, Header
 from certify.errors import BadInput, BadKept, BadScores, BadValues, UntrustedThread
+from certify.tensors import Array
 from float_kernels.exponential import Grade
 from float_kernels.f_divergences import log1p_upper
 

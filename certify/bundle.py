@@ -23,10 +23,10 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from certify.certificate import CLAIMS, INPUTS, KEPT, Array, Certificate, Header, Layout, layout_of
+from certify.certificate import CLAIMS, INPUTS, KEPT, Certificate, Header, Layout, layout_of
 from certify.errors import BadBundle, BadClaim, BadInput, BadScores
 from certify.scores import FLOAT_DTYPES, digest, rows_of_kept
-from certify.tensors import InFile, InMemory, InZip, Tensor
+from certify.tensors import Array, InFile, InMemory, InZip, Tensor
 
 __all__ = ["Bundle", "load", "load_inputs", "open_bundle", "save"]
 

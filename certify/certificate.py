@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from math import isfinite, prod
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from certify.errors import BadBundle, BadClaim, BadInput, BadKept, UnknownSchema
 from certify.scores import Bools, Floats
+from certify.tensors import Array
 
 __all__ = ["CLAIMS", "INPUTS", "LEVELS", "SCHEMA", "Certificate", "Header", "Layout", "layout_of"]
 
@@ -28,7 +28,6 @@ INPUTS = ("scores", "query", "key", "mask", "bias", "value")
 KEPT = ("kept", "kept_indices")
 CLAIMS = ("tv_upper", "tv_lower", "kl_upper", "output_error_upper", "smallest_k_for")
 ACCUMULATOR_NAMES = ("float16", "bfloat16", "float32", "float64")
-Array: TypeAlias = NDArray[Any]
 
 
 def _number(name: str, text: str) -> float:

@@ -10,14 +10,16 @@ import zipfile
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from certify.certificate import Array
 from certify.errors import BadBundle
 
-__all__ = ["InFile", "InMemory", "InZip", "Tensor"]
+__all__ = ["Array", "InFile", "InMemory", "InZip", "Tensor"]
+
+Array: TypeAlias = NDArray[Any]
 
 _SKIP_CHUNK = 1 << 22  # bytes
 
