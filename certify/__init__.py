@@ -1,7 +1,7 @@
 """Claims about top-k sparse attention, decided rigorously.
 
-Three doors: `audit` judges certificates that any producer wrote, `soundness` hunts for inputs that break a kernel,
-`reference` gives values whose digits are guaranteed. Everything is loaded when first used.
+`audit` judges certificates that any producer wrote; `topk` makes certificates that hold; `enclosures` gives the true
+value of every quantity, at any precision. Everything is loaded when first used.
 """
 
 from __future__ import annotations

@@ -49,6 +49,7 @@ def topk(
     if array.ndim == 1:
         array = array[None]
     _one_of(k, eps)
+    _check_choice(k, grade)
     value = None if values is None else np.asarray(values)
     if array.ndim < 2 or array.size == 0:
         raise BadScores(f"scores have shape {np.shape(scores)}; give [*rows, n] with at least one row and one key")
@@ -92,6 +93,7 @@ def topk_from_query(
     told apart.
     """
     _one_of(k, eps)
+    _check_choice(k, grade)
     q, keys = np.asarray(query), np.asarray(key)
     grouped = _expand(keys, q.shape[:-1], kv_groups)
     attended = None if mask is None else np.asarray(mask)
@@ -163,8 +165,15 @@ def from_inputs(
 
 def _one_of(k: int | None, eps: float | None) -> None:
     if (k is None) == (eps is None):
-        given = "both" if k is not None else "neither"
-        raise BadInput(f"{given} of k and eps is given; choose how many keys to keep, or what tail mass to allow")
+        given = "both of k and eps are" if k is not None else "neither of k and eps is"
+        raise BadInput(f"{given} given; choose how many keys to keep, or what tail mass to allow")
+
+
+def _check_choice(k: int | None, grade: str) -> None:
+    if k is not None and (isinstance(k, bool) or not isinstance(k, int | np.integer)):
+        raise BadInput(f"k = {k!r} is not a whole number; give how many keys to keep")
+    if grade not in ("fast", "exact"):
+        raise BadInput(f"grade = {grade!r}; use fast or exact")
 
 
 def _pieces(array: Array) -> list[slice]:

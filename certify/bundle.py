@@ -10,9 +10,12 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import tokenize
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -28,7 +31,7 @@ from certify.errors import BadBundle, BadClaim, BadInput, BadScores
 from certify.scores import FLOAT_DTYPES, digest, rows_of_kept
 from certify.tensors import Array, InFile, InMemory, InZip, Tensor
 
-__all__ = ["Bundle", "load", "load_inputs", "open_bundle", "save"]
+__all__ = ["Bundle", "check_target", "load", "load_inputs", "open_bundle", "save"]
 
 _SAFETENSORS_DTYPES = {
     "F16": np.dtype("<f2"),
@@ -47,6 +50,8 @@ _SAFETENSORS_DTYPES = {
 }
 _DIGEST_CHUNK = 1 << 22  # bytes read at a time for a digest
 _METADATA = "__metadata__"
+# What reading a zip archive and an .npy header raises where bytes have changed.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, tokenize.TokenError, NotImplementedError, ValueError, OSError, EOFError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +142,19 @@ def _assemble(
             )
     layout = layout_of(header, {name: tensor.shape for name, tensor in known.items()}, certified=certified)
     notes = {name: text for name, text in strings.items() if name != "schema" and name not in Header.__slots__}
-    return Bundle(header, known, layout, source, tuple(sorted(set(tensors) - set(known))), notes)
+    unused = [f"{name} (level {header.level})" for name in _UNUSED[header.level] if name in known or name in strings]
+    strange = [name + _meant(name, (*INPUTS, *KEPT, *CLAIMS)) for name in set(tensors) - set(known)]
+    typos = [f"header {name}{meant}" for name in notes if (meant := _meant(name, Header.__slots__))]
+    return Bundle(header, known, layout, source, tuple(sorted([*unused, *strange, *typos])), notes)
+
+
+# Parts of the schema that say nothing at a level: scores are logits after scale, soft-cap and mask.
+_UNUSED = {"scores": ("query", "key", "mask", "bias", "softcap"), "query-key": ("scores",)}
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), n=1, cutoff=0.8)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def open_bundle(path: str | Path, *, certified: bool = True) -> Bundle:
@@ -172,7 +189,10 @@ def open_bundle(path: str | Path, *, certified: bool = True) -> Bundle:
         )
     else:
         raise BadBundle(f"{path}: is neither safetensors nor npz nor JSON; it starts with {start[:8]!r}")
-    return _assemble(Header.parse(strings), tensors, str(path), strings, certified=certified)
+    try:
+        return _assemble(Header.parse(strings), tensors, str(path), strings, certified=certified)
+    except BadInput as error:
+        raise type(error)(f"{path}: {error}") from None
 
 
 def _open_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -219,7 +239,7 @@ def _open_npz(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
                 name = member.removesuffix(".npy")
                 if name != _METADATA and member.endswith(".npy"):
                     tensors[name] = _npz_member(path, archive, member, size, strings)
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
+    except _DAMAGED as error:
         if isinstance(error, BadInput):
             raise
         raise BadBundle(
@@ -343,10 +363,17 @@ def _whole(tensor: Tensor) -> Array:
     return tensor.read(0, prod(tensor.shape), 0).reshape(tensor.shape)
 
 
+def check_target(path: Path) -> None:
+    """Refuse, before any work, a path that `save` could not write. Raises BadInput."""
+    if path.suffix not in (".safetensors", ".npz", ".json"):
+        raise BadInput(f"{path}: unknown suffix {path.suffix!r}; use .safetensors, .npz, or .json for one row")
+    if not path.parent.is_dir():
+        raise BadInput(f"{path}: there is no folder {path.parent}; make it first")
+
+
 def save(certificate: Certificate, path: Path) -> None:
-    """Write to a temporary neighbour and rename it, so that a reader never sees half a bundle. Raises BadInput for an
-    unknown suffix.
-    """
+    """Write to a temporary neighbour and rename it, so that a reader never sees half a bundle. Raises BadInput."""
+    check_target(path)
     tensors = {
         name: np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
         for name, array in certificate.tensors().items()
@@ -356,8 +383,6 @@ def save(certificate: Certificate, path: Path) -> None:
         payload = safetensors.numpy.save(tensors, metadata=strings)
     elif path.suffix == ".json":
         payload = _json_bytes(strings, tensors)
-    elif path.suffix != ".npz":
-        raise BadInput(f"{path}: unknown suffix {path.suffix!r}; use .safetensors, .npz, or .json for one row")
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from certify.errors import BadBundle, BadClaim, BadInput, BadKept, UnknownSchema
+from certify.errors import BadBundle, BadClaim, BadKept, UnknownSchema
 from certify.scores import Bools, Floats
 from certify.tensors import Array
 
@@ -53,6 +53,23 @@ class Header:
     accumulator: str | None = None
     inputs_sha256: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.level not in LEVELS:
+            raise BadBundle(
+                f"level = {self.level!r}; write one of {', '.join(LEVELS)}: it says what the claims are about"
+            )
+        if not isinstance(self.top_k, bool):
+            raise BadBundle(f"top_k = {self.top_k!r}; give True or False")
+        for name, factor in (("scale", self.scale), ("softcap", self.softcap)):
+            if factor is not None and not (isinstance(factor, int | float) and isfinite(factor)):
+                raise BadBundle(f"{name} = {factor!r} is not a finite number (None as scale is the real number 1/√d)")
+        if self.softcap is not None and self.softcap <= 0:
+            raise BadBundle(f"softcap = {self.softcap} must be positive; leave it out where there is none")
+        if not isinstance(self.kv_groups, int) or self.kv_groups < 1:
+            raise BadBundle(f"kv_groups = {self.kv_groups!r}; give the number of query heads per key head, 1 or more")
+        if self.accumulator is not None and self.accumulator not in ACCUMULATOR_NAMES:
+            raise BadBundle(f"accumulator = {self.accumulator!r}; write one of {', '.join(ACCUMULATOR_NAMES)}")
+
     @staticmethod
     def parse(strings: Mapping[str, str]) -> Header:
         schema = strings.get("schema")
@@ -74,14 +91,9 @@ class Header:
                 'the header has no scale; write a float (float.hex()) or "rsqrt_d" for the real number 1/√d'
             )
         softcap = _number("softcap", strings["softcap"]) if "softcap" in strings else None
-        if softcap is not None and softcap <= 0:
-            raise BadBundle(f"header softcap = {softcap} must be positive; leave it out where there is none")
         groups = strings.get("kv_groups", "1")
         if not groups.isdecimal() or int(groups) < 1:
             raise BadBundle(f"header kv_groups = {groups!r}; write the number of query heads per key head, 1 or more")
-        accumulator = strings.get("accumulator")
-        if accumulator is not None and accumulator not in ACCUMULATOR_NAMES:
-            raise BadBundle(f"header accumulator = {accumulator!r}; write one of {', '.join(ACCUMULATOR_NAMES)}")
         return Header(
             level=level,
             top_k=top_k == "true",
@@ -89,7 +101,7 @@ class Header:
             scale=None if scale in (None, "rsqrt_d") else _number("scale", scale),
             softcap=softcap,
             kv_groups=int(groups),
-            accumulator=accumulator,
+            accumulator=strings.get("accumulator"),
             inputs_sha256=strings.get("inputs_sha256"),
         )
 
@@ -249,8 +261,6 @@ class Certificate:
     inputs_sha256: str | None = None
 
     def __post_init__(self) -> None:
-        if self.level not in LEVELS:
-            raise BadInput(f"level = {self.level!r}; use one of {', '.join(LEVELS)}")
         layout_of(self.header, {name: array.shape for name, array in self.tensors().items()})
 
     @property

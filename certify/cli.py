@@ -6,9 +6,11 @@ Exit codes: 0 all valid · 1 some invalid · 2 bad input or usage · 3 some unde
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +36,23 @@ app = typer.Typer(
 @app.callback()
 def _certify() -> None:
     """Decide claims about top-k sparse attention, rigorously."""
+
+
+class _Console(Console):
+    """Rich ends the process with code 1 when a pipe breaks; here 1 means that a claim is invalid."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+@contextmanager
+def _until_the_reader_leaves() -> Iterator[None]:
+    """Where the reader of stdout goes away (`| head`), what is left is not printed; the exit code is the verdict's."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
@@ -90,15 +109,20 @@ def audit(
     from certify.bundle import open_bundle
 
     opened = open_bundle(bundle)
+    if junit is not None and not junit.parent.is_dir():
+        raise BadInput(f"{junit}: there is no folder {junit.parent}; make it first")
+    if junit is not None and junit.exists() and junit.samefile(bundle):
+        raise BadInput(f"{junit}: is the bundle itself; write the report elsewhere")
     chosen = None if rows is None else _parse_rows(rows, opened.layout.count)
     with _progress("auditing", "rows") as progress:
         result = auditor.audit(opened, max_bits=max_bits, rows=chosen, progress=progress)
     if junit is not None:
         junit.write_bytes(report.as_junit(result))
-    if as_json:
-        sys.stdout.writelines(report.as_json(result))
-    else:
-        report.print_table(result, Console(), show)
+    with _until_the_reader_leaves():
+        if as_json:
+            sys.stdout.writelines(report.as_json(result))
+        else:
+            report.print_table(result, _Console(), show)
     raise typer.Exit(result.exit_code)
 
 
@@ -114,8 +138,9 @@ def topk(
 ) -> None:
     """Choose the top keys of every row in BUNDLE with the fast kernels and write certificates that pass an audit."""
     from certify import build
-    from certify.bundle import load_inputs
+    from certify.bundle import check_target, load_inputs
 
+    check_target(output)
     header, inputs = load_inputs(bundle)
     with _progress("certifying", "pieces") as progress:
         certificate = build.from_inputs(header, inputs, k=k, eps=eps, grade=grade, progress=progress)
@@ -131,7 +156,7 @@ def topk(
 
 @app.command()
 def prove(
-    ids: Annotated[Optional[list[str]], typer.Argument(help="Theorem ids such as T10; all by default.")] = None,  # noqa: UP045
+    ids: Annotated[list[str] | None, typer.Argument(help="Theorem ids such as T10; all by default.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     show: Annotated[
         bool, typer.Option("--show", help="Print the derivations as pages instead of checking them.")
@@ -174,19 +199,26 @@ def demo() -> None:
 
 
 def main() -> None:
-    """The console entry point: the package's own errors become one line on stderr and exit code 2."""
+    """The console entry point: the package's own errors become one line on stderr and exit code 2.
+
+    A crash ends with 70, never with 1: that would read as "some claims are invalid".
+    """
+    if sys.stdout is None:  # closed by the caller (`>&-`); the exit code still tells
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # for the life of the process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks τ still shows the verdict
     try:
         app()
     except CertifyError as error:
         sys.stderr.write(f"certify: {error}\n")
         raise SystemExit(2) from None
-    except BrokenPipeError:
-        # The reader of stdout went away (`| head`): say nothing, and end as a pipe's writer ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(141) from None
     except OSError as error:
-        sys.stderr.write(f"certify: {error.filename or 'input/output'}: {error.strerror or error}\n")
+        sys.stderr.write(f"certify: {error.filename or 'standard output'}: {error.strerror or error}\n")
         raise SystemExit(2) from None
+    except Exception:  # noqa: BLE001  # the traceback is shown, and only the exit code is chosen here
+        traceback.print_exc()
+        raise SystemExit(70) from None
 
 
 if __name__ == "__main__":

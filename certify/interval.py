@@ -98,6 +98,8 @@ class Interval:
     bits: int
 
     def __post_init__(self) -> None:
+        if self.bits < 1:
+            raise BadInput(f"bits = {self.bits} leaves no precision to work with; use 1 or more")
         if mpf_cmp(self.lower._mpf_, self.upper._mpf_) > 0:
             raise BadInput(f"an interval needs lower ≤ upper, not {self.lower} and {self.upper}")
 

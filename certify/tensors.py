@@ -7,6 +7,7 @@ rows of whole key matrices. Sizes have been checked before a tensor is made.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -116,18 +117,22 @@ class InZip:
             self._position = 0
         self._skip(start * size - self._position)
         wanted = (stop - start) * size
-        try:
-            raw = self._stream.read(wanted)
-        except (zipfile.BadZipFile, OSError, EOFError) as error:
-            raise BadBundle(f"{self.path}: member {self.member} is damaged ({error}); copy the file again") from None
+        raw = self._take(wanted)
         if len(raw) != wanted:
             raise BadBundle(f"{self.path}: member {self.member} ends early; copy the file again")
         self._position = stop * size
         return np.frombuffer(raw, self._stored_as).view(self.dtype).reshape(stop - start, *tail)
 
+    def _take(self, count: int) -> bytes:
+        try:
+            found: bytes = self._stream.read(count)
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
+            raise BadBundle(f"{self.path}: member {self.member} is damaged ({error}); copy the file again") from None
+        return found
+
     def _skip(self, count: int) -> None:
         while count > 0:
-            step = len(self._stream.read(min(count, _SKIP_CHUNK)))
+            step = len(self._take(min(count, _SKIP_CHUNK)))
             if step == 0:
                 raise BadBundle(f"{self.path}: member {self.member} ends early; copy the file again")
             count -= step

@@ -374,7 +374,7 @@ def test_a_lying_npz_size_is_refused(tmp_path: Path) -> None:
 
 def test_unknown_tensors_are_reported(tmp_path: Path) -> None:
     safetensors.numpy.save_file(tensors_of(tv_uper=np.ones(2)), tmp_path / "c.safetensors", metadata=HEADER)
-    assert certify.audit(tmp_path / "c.safetensors").ignored == ("tv_uper",)
+    assert certify.audit(tmp_path / "c.safetensors").ignored == ("tv_uper (did you mean tv_upper?)",)
 
 
 def test_kept_indices_mean_the_same_as_the_mask(tmp_path: Path) -> None:
@@ -382,3 +382,52 @@ def test_kept_indices_mean_the_same_as_the_mask(tmp_path: Path) -> None:
     parts = tensors_of(kept=None, kept_indices=np.array([[1, 2, -1], [0, -1, 1]], dtype=np.int32))
     safetensors.numpy.save_file(parts, path, metadata=HEADER)
     assert np.array_equal(Certificate.load(path).kept, tensors_of()["kept"])
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"softcap": -5.0},
+        {"softcap": 0.0},
+        {"softcap": np.nan},
+        {"softcap": "5"},
+        {"scale": np.inf},
+        {"scale": "rsqrt_d"},
+        {"kv_groups": 0},
+        {"kv_groups": 1.0},
+        {"top_k": "false"},
+        {"level": "row"},
+        {"accumulator": "tf32"},
+    ],
+)
+def test_a_certificate_made_in_python_is_checked_like_a_file(field: dict[str, Any]) -> None:
+    """A negative soft-cap was once judged as if tanh were not odd in it."""
+    with pytest.raises(BadBundle, match=next(iter(field))):
+        certificate(**field)
+
+
+def test_flipped_bytes_of_a_compressed_npz_are_refused_not_raised(tmp_path: Path) -> None:
+    written = certificate(n=200)
+    text = np.array(json.dumps(written.header.strings()))
+    path = tmp_path / "c.npz"
+    np.savez_compressed(path, __metadata__=text, **written.tensors())  # type: ignore[arg-type]
+    whole = path.read_bytes()
+    r = np.random.default_rng(0)
+    refused = 0
+    for place in r.integers(0, len(whole), 150):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x55
+        path.write_bytes(damaged)
+        try:
+            certify.audit(path)
+        except BadInput:
+            refused += 1
+    assert refused > 50
+
+
+def test_parts_that_a_level_does_not_use_are_reported(tmp_path: Path) -> None:
+    path = tmp_path / "c.safetensors"
+    parts = tensors_of(mask=np.zeros((2, 3), bool))
+    safetensors.numpy.save_file(parts, path, metadata=HEADER | {"topk": "true", "softcap": "0x1p+4", "model": "x"})
+    expected = ("header topk (did you mean top_k?)", "mask (level scores)", "softcap (level scores)")
+    assert certify.audit(path).ignored == expected

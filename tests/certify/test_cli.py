@@ -120,3 +120,24 @@ def test_demo_shows_a_rejection_of_every_mistake() -> None:
     assert "768 valid" in found.stdout
     assert "15 invalid" in found.stdout
     assert "not rounded up" in found.stdout
+
+
+def test_the_verdict_survives_a_reader_that_goes_away_and_a_poor_terminal() -> None:
+    command = f"{sys.executable} -m certify.cli audit {WRONG} --json | head -c 10 >/dev/null; exit ${{PIPESTATUS[0]}}"
+    assert subprocess.run(["bash", "-c", command], capture_output=True, check=False).returncode == 1
+    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
+    arguments = [sys.executable, "-m", "certify.cli", "audit", str(GOOD), "--rows", "300:302"]
+    found = subprocess.run(arguments, capture_output=True, text=True, check=False, env=ascii_only)
+    assert found.returncode == 0, found.stderr
+    assert "valid" in found.stdout
+
+
+def test_targets_are_checked_before_the_work(tmp_path: Path) -> None:
+    for target in (tmp_path / "out.h5", tmp_path / "no" / "out.npz"):
+        found = certify_command("topk", GOOD, "-k", "3", "-o", target)
+        assert found.returncode == 2
+        assert str(target) in found.stderr
+    copy = tmp_path / "copy.safetensors"
+    copy.write_bytes(WRONG.read_bytes())
+    assert certify_command("audit", copy, "--junit", copy).returncode == 2
+    assert copy.read_bytes() == WRONG.read_bytes()

@@ -255,3 +255,9 @@ def test_mixed_operands(a: float, b: float) -> None:
     assert holds(x - right, left - right)
     if a:
         assert holds(b / x, right / left)
+
+
+@pytest.mark.parametrize("bits", [0, -4])
+def test_no_precision_is_refused_and_does_not_hang(bits: int) -> None:
+    with pytest.raises(BadInput, match="leaves no precision"):
+        Interval.point(1, bits)
