@@ -176,4 +176,12 @@ def _check(query: NDArray[Any], key: NDArray[Any]) -> int:
     """d, or ShapeError."""
     if query.ndim == 0 or key.ndim < 2 or query.shape[-1] != key.shape[-1] or query.shape[-1] == 0:
         raise ShapeError(f"query {query.shape} and key {key.shape} do not fit: they are [*rows, d] and [*rows, n, d]")
+    try:
+        np.broadcast_shapes(query.shape[:-1], key.shape[:-2])
+    except ValueError:
+        raise ShapeError(
+            f"query rows {query.shape[:-1]} and key rows {key.shape[:-2]} do not fit: they are [*rows, d] and "
+            "[*rows, n, d]; "
+            "give keys shared by a head's queries an axis of length 1, as in key[..., None, :, :]"
+        ) from None
     return int(query.shape[-1])

@@ -49,6 +49,8 @@ def top_k(scores: ArrayLike, k: int, *, grade: Grade = "fast", threads: int | No
     OutOfRangeError for k outside 1..n.
     """
     array = as_scores(scores)
+    if isinstance(k, bool) or not isinstance(k, int | np.integer):
+        raise OutOfRangeError(f"k is {k!r}: give a whole number of keys")
     if not 1 <= k <= array.shape[-1]:
         raise OutOfRangeError(f"k is {k}, but the rows have {array.shape[-1]} keys: give 1 to {array.shape[-1]}")
     from .compiled_selection import top_k_rows

@@ -185,3 +185,8 @@ def test_bad_input_is_named() -> None:
         float_kernels.perturbed_tail_mass(np.zeros(2), np.array([True, False]), np.array([0.0, np.nan]))
     scores = float_kernels.dot(q.astype(ml_dtypes.bfloat16), k.astype(np.float16)).scores
     assert np.array_equal(scores, [2.0] * 3)
+
+
+def test_keys_that_do_not_broadcast_are_refused_with_the_mend() -> None:
+    with pytest.raises(float_kernels.ShapeError, match=r"key\[\.\.\., None, :, :\]"):
+        float_kernels.dot(np.ones((2, 3, 4)), np.ones((2, 5, 4)), accumulator="float64")

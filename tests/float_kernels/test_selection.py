@@ -101,3 +101,9 @@ def test_smallest_k_on_a_long_batch() -> None:
     assert k.shape == upper.shape == proved.shape == (3,)
     assert np.array_equal(k, kept.sum(axis=-1))
     assert proved.all()
+
+
+@pytest.mark.parametrize("k", [2.5, True, "2"])
+def test_k_is_a_whole_number(k: object) -> None:
+    with pytest.raises(float_kernels.OutOfRangeError, match="whole number"):
+        float_kernels.top_k(np.ones((2, 4)), k)  # type: ignore[arg-type]
