@@ -141,3 +141,17 @@ def test_targets_are_checked_before_the_work(tmp_path: Path) -> None:
     copy.write_bytes(WRONG.read_bytes())
     assert certify_command("audit", copy, "--junit", copy).returncode == 2
     assert copy.read_bytes() == WRONG.read_bytes()
+
+
+def test_a_crash_does_not_read_as_a_verdict() -> None:
+    code = "from certify import cli; cli.app = lambda: 1 // 0; cli.main()"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert found.returncode == 70
+    assert "ZeroDivisionError" in found.stderr
+
+
+def test_a_closed_stdout_leaves_the_exit_code() -> None:
+    command = f"{sys.executable} -m certify.cli audit {WRONG} --json >&-"
+    found = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert found.returncode == 1, found.stderr
+    assert found.stderr == ""
