@@ -31,7 +31,7 @@ from certify.errors import BadBundle, BadClaim, BadInput, BadScores
 from certify.scores import FLOAT_DTYPES, digest, rows_of_kept
 from certify.tensors import Array, InFile, InMemory, InZip, Tensor
 
-__all__ = ["Bundle", "check_target", "load", "load_inputs", "open_bundle", "save"]
+__all__ = ["Bundle", "check_target", "load", "load_inputs", "open_bundle", "save", "save_inputs"]
 
 _SAFETENSORS_DTYPES = {
     "F16": np.dtype("<f2"),
@@ -373,12 +373,21 @@ def check_target(path: Path) -> None:
 
 def save(certificate: Certificate, path: Path) -> None:
     """Write to a temporary neighbour and rename it, so that a reader never sees half a bundle. Raises BadInput."""
+    _write(certificate.header.strings(), certificate.tensors(), path)
+
+
+def save_inputs(header: Header, inputs: Mapping[str, Array], path: Path, notes: Mapping[str, str]) -> None:
+    """Write a bundle that claims nothing yet, for `load_inputs`; `notes` are header strings beyond the schema's.
+
+    Raises BadInput and its kin for parts that do not fit.
+    """
+    _assemble(header, {name: InMemory(array) for name, array in inputs.items()}, str(path), notes, certified=False)
+    _write({**notes, **header.strings()}, inputs, path)
+
+
+def _write(strings: dict[str, str], arrays: Mapping[str, Array], path: Path) -> None:
     check_target(path)
-    tensors = {
-        name: np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-        for name, array in certificate.tensors().items()
-    }
-    strings = certificate.header.strings()
+    tensors = {name: np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")) for name, array in arrays.items()}
     if path.suffix == ".safetensors":
         payload = safetensors.numpy.save(tensors, metadata=strings)
     elif path.suffix == ".json":
