@@ -62,13 +62,13 @@ def read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 
 def payload(strings: dict[str, str], tensors: dict[str, Array]) -> list[memoryview]:
-    """The file's bytes, the same for the same content: the library writes header entries in an order that changes from
-    run to run, so they are sorted here. The data that follow keep their places.
+    """The file's bytes, the same for the same content: the library writes the header strings in an order that changes
+    from call to call, so they are sorted here. The data that follow keep their places.
     """
     written = safetensors.numpy.save(tensors, metadata=strings)
     length = int.from_bytes(written[:8], "little")
     entries = json.loads(written[8 : 8 + length])
     entries["__metadata__"] = dict(sorted(entries["__metadata__"].items()))
-    header = json.dumps(dict(sorted(entries.items())), separators=(",", ":"), ensure_ascii=False).encode()
+    header = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
     header += b" " * (-len(header) % 8)  # the format aligns the data that follow to eight bytes
     return [memoryview(len(header).to_bytes(8, "little") + header), memoryview(written)[8 + length :]]

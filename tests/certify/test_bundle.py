@@ -100,7 +100,7 @@ def test_query_key_json_follows_the_schema(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".npz", ".json"])
 def test_the_same_certificate_is_the_same_bytes(tmp_path: Path, suffix: str) -> None:
-    """The safetensors library alone writes its header entries in a new order at every call."""
+    """The safetensors library alone writes its header strings in a new order at every call."""
     written = certificate(rows=(1,))
     files = [tmp_path / f"{number}{suffix}" for number in range(8)]
     for file in files:
