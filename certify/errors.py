@@ -15,6 +15,7 @@ __all__ = [
     "BadScores",
     "BadValues",
     "CertifyError",
+    "MissingExtra",
     "UndefinedOperation",
     "UnknownSchema",
     "UntrustedThread",
@@ -57,6 +58,10 @@ class BadModel(BadInput):
 
 class UnknownSchema(BadBundle):
     """A bundle written for a schema that this version does not read."""
+
+
+class MissingExtra(BadInput):
+    """What was asked for needs an optional part of the installation; the message names the extra to install."""
 
 
 class UndefinedOperation(CertifyError, ArithmeticError):

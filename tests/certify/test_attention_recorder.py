@@ -133,7 +133,7 @@ def test_a_record_that_does_not_explain_the_output_is_refused(forgery: str) -> N
                 weight.mul_(8)
     call = recorded(model)[-1]
     check_reproduction(call, ROWS)
-    with pytest.raises(BadModel, match="the output that the model used is not softmax|its own eager attention is not"):
+    with pytest.raises(BadModel, match=r"the output that the model used is not softmax|its own eager attention is not"):
         check_reproduction(replace(call, **change(call)), ROWS)
 
 
