@@ -14,6 +14,7 @@ __all__ = [
     "BadScores",
     "BadValues",
     "CertifyError",
+    "MissingExtra",
     "UndefinedOperation",
     "UnknownSchema",
     "UntrustedThread",
@@ -52,6 +53,10 @@ class BadBundle(BadInput):
 
 class UnknownSchema(BadBundle):
     """A bundle written for a schema that this version does not read."""
+
+
+class MissingExtra(BadInput):
+    """What was asked for needs an optional part of the installation; the message names the extra to install."""
 
 
 class UndefinedOperation(CertifyError, ArithmeticError):
