@@ -58,7 +58,7 @@ class Draft:
 
     def either(self, first: Any, second: Any) -> Floats:
         """Row by row one of the two."""
-        return np.where(self.rng.random((self.rows, 1)) < 0.5, first, second)
+        return np.asarray(np.where(self.rng.random((self.rows, 1)) < 0.5, first, second))
 
 
 Drawn = tuple[NDArray[Any], Bools | None]

@@ -46,7 +46,7 @@ def along_scores(scores: Floats, kept: Bools, width: int, rng: Generator) -> Flo
 def single(scores: Floats, kept: Bools, width: int, rng: Generator) -> Floats:
     """Zero but for one key."""
     chosen = rng.integers(0, scores.shape[-1], size=(len(scores), 1)) == np.arange(scores.shape[-1])
-    return chosen[..., None] * _directions((len(scores), width), rng)
+    return np.asarray(chosen[..., None] * _directions((len(scores), width), rng))
 
 
 def whole_numbers(scores: Floats, kept: Bools, width: int, rng: Generator) -> Floats:
