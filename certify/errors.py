@@ -11,9 +11,11 @@ __all__ = [
     "BadClaim",
     "BadInput",
     "BadKept",
+    "BadModel",
     "BadScores",
     "BadValues",
     "CertifyError",
+    "MissingExtra",
     "UndefinedOperation",
     "UnknownSchema",
     "UntrustedThread",
@@ -50,8 +52,16 @@ class BadBundle(BadInput):
     """A file that is not a bundle, or a bundle whose parts do not fit together."""
 
 
+class BadModel(BadInput):
+    """A model or text whose attention cannot be captured, or not faithfully."""
+
+
 class UnknownSchema(BadBundle):
     """A bundle written for a schema that this version does not read."""
+
+
+class MissingExtra(BadInput):
+    """What was asked for needs an optional part of the installation; the message names the extra to install."""
 
 
 class UndefinedOperation(CertifyError, ArithmeticError):
