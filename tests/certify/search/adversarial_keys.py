@@ -19,7 +19,7 @@ def keys_and_queries(draw: st.DrawFn) -> tuple[Any, Any, float | None]:
     key, query = random.normal(size=(n, d)), random.normal(size=(m, d))
     shape = draw(st.sampled_from(["normal", "clusters", "equal", "one far", "sparse", "ladder", "cancelling", "tiny"]))
     if shape == "clusters":
-        key = key[random.integers(0, 3, n)] * 3 + 0.05 * key
+        key = key[random.integers(0, min(3, n), n)] * 3 + 0.05 * key
     elif shape == "equal":
         key[:] = key[0]
     elif shape == "one far":

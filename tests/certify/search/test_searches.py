@@ -1,4 +1,4 @@
-"""Certificates of every search pass the audit, for random and adversarial keys in every dtype; its counts are honest."""
+"""Certificates of every search pass the audit, for random and adversarial keys in every dtype; counts are honest."""
 
 from __future__ import annotations
 
