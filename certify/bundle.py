@@ -24,7 +24,7 @@ from certify.formats import json_file, npz_file, safetensors_file
 from certify.scores import FLOAT_DTYPES, digest, rows_of_kept
 from certify.tensors import Array, InMemory, Tensor
 
-__all__ = ["Bundle", "check_target", "load", "load_inputs", "open_bundle", "save"]
+__all__ = ["Bundle", "check_target", "load", "load_inputs", "open_bundle", "save", "save_inputs"]
 
 _FORMATS = {".safetensors": safetensors_file, ".npz": npz_file, ".json": json_file}
 _DIGEST_CHUNK = 1 << 22  # bytes read at a time for a digest
@@ -204,12 +204,22 @@ def check_target(path: Path) -> None:
 
 def save(certificate: Certificate, path: Path) -> None:
     """Write to a temporary neighbour and rename it, so that a reader never sees half a bundle. Raises BadInput."""
+    _write(certificate.header.strings(), certificate.tensors(), path)
+
+
+def save_inputs(header: Header, inputs: Mapping[str, Array], path: Path, notes: Mapping[str, str]) -> None:
+    """Write a bundle that claims nothing yet, for `load_inputs`; `notes` are header strings beyond the schema's.
+
+    Raises BadInput and its kin for parts that do not fit.
+    """
+    _assemble(header, {name: InMemory(array) for name, array in inputs.items()}, str(path), notes, certified=False)
+    _write({**notes, **header.strings()}, inputs, path)
+
+
+def _write(strings: dict[str, str], arrays: Mapping[str, Array], path: Path) -> None:
     check_target(path)
-    tensors = {
-        name: np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-        for name, array in certificate.tensors().items()
-    }
-    payload = _FORMATS[path.suffix].payload(certificate.header.strings(), tensors)
+    tensors = {name: np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")) for name, array in arrays.items()}
+    payload = _FORMATS[path.suffix].payload(strings, tensors)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -14,6 +14,7 @@ import traceback
 import typer
 
 from certify.commands.audit import audit
+from certify.commands.capture import capture
 from certify.commands.demo import demo
 from certify.commands.prove import prove
 from certify.commands.topk import topk
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (audit, topk, prove, demo):
+for command in (audit, topk, capture, prove, demo):
     app.command()(command)
 
 

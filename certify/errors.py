@@ -11,6 +11,7 @@ __all__ = [
     "BadClaim",
     "BadInput",
     "BadKept",
+    "BadModel",
     "BadScores",
     "BadValues",
     "CertifyError",
@@ -49,6 +50,10 @@ class BadClaim(BadInput):
 
 class BadBundle(BadInput):
     """A file that is not a bundle, or a bundle whose parts do not fit together."""
+
+
+class BadModel(BadInput):
+    """A model or text whose attention cannot be captured, or not faithfully."""
 
 
 class UnknownSchema(BadBundle):
