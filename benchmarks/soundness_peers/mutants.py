@@ -45,7 +45,7 @@ def survivor_line(mutant: Mutant, reason: str, hunt: Hunt) -> str:
 
 
 def report(
-    caught: list[tuple[Mutant, Hunt]], survived: list[tuple[Mutant, str, Hunt]], seconds: float
+    begun: str, caught: list[tuple[Mutant, Hunt]], survived: list[tuple[Mutant, str, Hunt]], seconds: float
 ) -> Iterator[str]:
     found = [hunt for _, hunt in caught if hunt.counterexample is not None]
     slowest = max((hunt.seconds for hunt in found), default=0.0)
