@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Any, Literal, Optional
 
 import typer
 
@@ -52,9 +52,6 @@ def search(
     that was. So the exit code is 0 whenever the search ran, and 2 for bad input.
     """
     from certify.bundle import check_target, load_inputs
-    from certify.search import build_cells, delta_k_search, mass_search
-    from certify.search_summary import as_json as summary_json
-    from certify.search_summary import print_summary, summary_of
 
     if output is not None:
         check_target(output)
@@ -67,37 +64,29 @@ def search(
         )
     if "bias" in inputs or header.softcap is not None:
         raise BadInput(f"{bundle}: has a bias or soft-cap, which no cell bound covers; certify the scores themselves")
-    query, key, mask = inputs["query"], inputs["key"], inputs.get("mask")
-    tree = method == "mass" and key.shape[-2] <= _MOST_KEYS_OF_A_TREE
-    index = build_cells(key, cells or ("ward" if tree else "kmeans"), count=count)
-    scale, kv_groups = header.scale, header.kv_groups
-    if method == "mass":
-        result = mass_search(
-            query,
-            key,
-            eps=eps,
-            scale=scale,
-            cells=index,
-            bound=bound or "bennett",
-            keep_means=keep_means,
-            mask=mask,
-            kv_groups=kv_groups,
-        )
-    elif bound in (None, "ball", "box", "ball_box"):
-        result = delta_k_search(
-            query,
-            key,
-            eps=eps,
-            scale=scale,
-            cells=index,
-            bound=bound or "ball_box",
-            mask=mask,
-            kv_groups=kv_groups,
-        )
-    else:
+    if method == "delta-k" and bound not in (None, "ball", "box", "ball_box"):
         raise BadInput(
             f"--bound {bound} with --method delta-k, which needs a bound on each score: ball, box or ball_box"
         )
+    # Loads scikit-learn and compiled kernels: after everything that is refused at once.
+    from certify.search import build_cells, delta_k_search, mass_search
+    from certify.search_summary import as_json as summary_json
+    from certify.search_summary import print_summary, summary_of
+
+    query, key, mass = inputs["query"], inputs["key"], method == "mass"
+    tree = mass and key.shape[-2] <= _MOST_KEYS_OF_A_TREE
+    options: dict[str, Any] = {
+        "eps": eps,
+        "scale": header.scale,
+        "cells": build_cells(key, cells or ("ward" if tree else "kmeans"), count=count),
+        "bound": bound or ("bennett" if mass else "ball_box"),
+        "mask": inputs.get("mask"),
+        "kv_groups": header.kv_groups,
+    }
+    if mass:
+        result = mass_search(query, key, keep_means=keep_means, **options)
+    else:
+        result = delta_k_search(query, key, **options)
     if output is not None:
         result.certificate.save(output)
     with until_the_reader_leaves():

@@ -120,10 +120,8 @@ def test_bad_input_is_one_line_and_exit_2(tmp_path: Path) -> None:
         ((QUERY_KEY, "--eps", "2"), "eps = 2.0; a tail mass to allow lies strictly between 0 and 1"),
         ((SCORES, "--eps", "0.1"), "is at level scores, whose scores are all known"),
         ((capped, "--eps", "0.1"), "has a bias or soft-cap"),
-        ((QUERY_KEY, "--eps", "0.1", "--count", "3"), "count = 3 with method ward"),
         ((QUERY_KEY, "--eps", "0.1", "--method", "delta-k", "--bound", "chord"), "--bound chord with --method delta-k"),
         ((QUERY_KEY, "--eps", "0.1", "--method", "delta-k", "--keep-means"), "--keep-means with --method delta-k"),
-        ((QUERY_KEY, "--eps", "0.1", "--keep-means", "--bound", "box"), "keep_means with bound 'box'"),
         ((QUERY_KEY, "--eps", "0.1", "-o", tmp_path / "out.h5"), "unknown suffix '.h5'"),
         ((tmp_path / "none", "--eps", "0.1"), "there is no such file"),
     ):
