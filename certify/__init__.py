@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from certify import enclosures as enclosures
+    from certify import search as search
     from certify import soundness as soundness
     from certify.auditor import Audit as Audit
     from certify.auditor import audit as audit
@@ -28,6 +29,7 @@ _HOMES = {
     "audit": "certify.auditor",
     "enclosures": "certify.enclosures",
     "soundness": "certify.soundness",
+    "search": "certify.search",
     "topk": "certify.build",
 }
 

@@ -120,9 +120,8 @@ class IsolatedCalls:
         self._place.value = 0
         with suppress(BrokenPipeError):  # it died since; the wait below says how
             self._pipe.send((batch, seconds))
-        answer = self._wait("the call", self._limit * (_STARTING if self._fresh else 1))
+        answer: Claims = self._wait("the call", self._limit * (_STARTING if self._fresh else 1))
         self._fresh = False
-        assert isinstance(answer, Claims)
         return answer
 
     def _wait(self, what: str, limit: float) -> Any:

@@ -96,8 +96,8 @@ def _module(place: str) -> Any:
     if str(path.parent.absolute()) not in sys.path:
         sys.path.insert(0, str(path.parent.absolute()))
     specification = importlib.util.spec_from_file_location(path.stem, path)
-    assert specification is not None
-    assert specification.loader is not None
+    if specification is None or specification.loader is None:
+        raise ModuleNotFoundError("it is no Python file")
     module = importlib.util.module_from_spec(specification)
     sys.modules[path.stem] = module
     specification.loader.exec_module(module)

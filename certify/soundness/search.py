@@ -35,7 +35,7 @@ from certify.soundness.truth import judge
 __all__ = ["hunt"]
 
 _OPENING_ROWS = 32
-_BATCH_ROWS = 512
+_SCORES_A_BATCH, _LEAST_ROWS, _MOST_ROWS = 1 << 15, 256, 2048
 _PLANS_A_ROUND = 64  # Hypothesis climbs towards its targets in the second half of each round
 _SHRINKING_FAULTS = 10  # a kernel that fails so often on simpler rows is not shrunk further
 _WITNESS = {NEIGHBOURS: "T23", DRAWN: "T24", PAST_FAILURES: "T24"} | {one.name: one.witness for one in FAMILIES}
@@ -80,8 +80,8 @@ def hunt(
     question = Question(quantity, bound, dtype, n, kept, width, array, batched)
     seconds = 10.0 if seconds is None and rows is None else seconds
     for name, budget in (("seconds", seconds), ("rows", rows), ("shrink_seconds", shrink_seconds)):
-        if budget is not None and not budget > 0:
-            raise BadInput(f"{name} = {budget}; give a budget above 0")
+        if budget is not None and not 0 < budget < np.inf:
+            raise BadInput(f"{name} = {budget}; give a budget above 0, and a finite one")
     if seed < 0:
         raise BadInput(f"seed = {seed}; give 0 or more")
     past = remembered(Path(database), question) if database is not None else []
@@ -151,7 +151,7 @@ class _Search:
 
     def _round(self, seed: int, turn: int) -> None:
         """One run of Hypothesis. It ends by itself: nothing is raised through it, so nothing is replayed."""
-        rows = min(_BATCH_ROWS, 64 << turn)
+        limit = min(_MOST_ROWS, 64 << turn)
 
         @seeded(seed * 1_000_003 + turn)
         @settings(
@@ -170,7 +170,7 @@ class _Search:
             if isinstance(plan, RowBatch):
                 self.put(plan, DRAWN)
                 return
-            family, batch = self._batch(plan, rows)
+            family, batch = self._batch(plan, min(limit, max(_LEAST_ROWS, _SCORES_A_BATCH // plan.n)))
             slack = self.put(batch, family)
             if slack is not None:
                 target(float(-np.log2(slack + 2.0**-1000)), label=plan.family)
@@ -213,16 +213,11 @@ class _Search:
         with default_float_environment():
             judged = judge(self.question.quantity, batch, claims)
         slack = self._noted(family, batch, judged.slack_estimate, judged.refuted, judged.open)
-        if self.progress is not None:
-            self._report()
-        return slack
-
-    def _report(self) -> None:
-        assert self.progress is not None
-        if self.seconds is not None:
-            self.progress(min(int(monotonic() - self.begun), int(self.seconds)), int(self.seconds))
-        elif self.rows is not None:
+        if self.progress is not None and self.rows is not None:
             self.progress(self.tried, self.rows)
+        elif self.progress is not None and self.seconds is not None:
+            self.progress(int(min(monotonic() - self.begun, self.seconds)), int(self.seconds))
+        return slack
 
     def _noted(
         self,

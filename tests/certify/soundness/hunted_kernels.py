@@ -156,3 +156,23 @@ def prints_and_writes(scores: Any, kept: Any) -> Any:
     scores[:] = 0
     kept[:] = False
     return 1.0
+
+
+def sound_upper_batched(scores: Any, kept: Any) -> Any:
+    return float_kernels.tail_mass(scores, kept)[1]
+
+
+def sound_lower(scores: Any, kept: Any) -> Any:
+    return float_kernels.tail_mass(scores, kept)[0]
+
+
+def sound_list(scores: list[float], kept: list[bool]) -> float:
+    return float(float_kernels.tail_mass(np.array(scores), np.array(kept))[1])
+
+
+def sound_upper_kl(scores: Any, kept: Any) -> Any:
+    return float_kernels.kl(scores, kept)[1]
+
+
+def sound_upper_output(scores: Any, kept: Any, values: Any) -> Any:
+    return float_kernels.output_error(scores, kept, values)[1]
