@@ -30,6 +30,7 @@ _HOMES = {
     "enclosures": "certify.enclosures",
     "search": "certify.search",
     "soundness": "certify.soundness",
+    "search": "certify.search",
     "topk": "certify.build",
 }
 

@@ -17,6 +17,7 @@ from certify.commands.audit import audit
 from certify.commands.capture import capture
 from certify.commands.demo import demo
 from certify.commands.prove import prove
+from certify.commands.search import search
 from certify.commands.soundness import soundness
 from certify.commands.topk import topk
 from certify.errors import CertifyError
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (audit, topk, soundness, capture, prove, demo):
+for command in (audit, topk, search, soundness, capture, prove, demo):
     app.command()(command)
 
 
