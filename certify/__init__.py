@@ -1,8 +1,8 @@
 """Claims about top-k sparse attention, decided rigorously.
 
-`audit` judges certificates that any producer wrote; `topk` makes certificates that hold; `soundness` hunts rows that
-break a kernel; `enclosures` gives the true value of every quantity, at any precision. Everything is loaded when first
-used.
+`audit` judges certificates that any producer wrote; `topk` makes certificates that hold, and `search` makes them
+without scoring every key; `soundness` hunts rows that break a kernel; `enclosures` gives the true value of every
+quantity, at any precision. Everything is loaded when first used.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ _HOMES = {
     "Verdict": "certify.rules",
     "audit": "certify.auditor",
     "enclosures": "certify.enclosures",
+    "search": "certify.search",
     "soundness": "certify.soundness",
     "search": "certify.search",
     "topk": "certify.build",
 }
 
-__all__ = ["Audit", "Certificate", "Interval", "Verdict", "audit", "enclosures", "soundness", "topk"]
+__all__ = ["Audit", "Certificate", "Interval", "Verdict", "audit", "enclosures", "search", "soundness", "topk"]
 __version__ = "0.1.0"
 
 
