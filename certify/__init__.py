@@ -30,7 +30,6 @@ _HOMES = {
     "enclosures": "certify.enclosures",
     "search": "certify.search",
     "soundness": "certify.soundness",
-    "search": "certify.search",
     "topk": "certify.build",
 }
 
