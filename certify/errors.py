@@ -14,6 +14,7 @@ __all__ = [
     "BadScores",
     "BadValues",
     "CertifyError",
+    "UndecidedRounding",
     "UndefinedOperation",
     "UnknownSchema",
     "UntrustedThread",
@@ -56,6 +57,10 @@ class UnknownSchema(BadBundle):
 
 class UndefinedOperation(CertifyError, ArithmeticError):
     """An interval operation without a value, such as division by an interval that holds zero."""
+
+
+class UndecidedRounding(CertifyError, ArithmeticError):
+    """A number so near a rounding boundary that the stated bits do not tell its side, and no exact test decides."""
 
 
 class UntrustedThread(CertifyError, RuntimeError):

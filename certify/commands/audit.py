@@ -11,7 +11,7 @@ import typer
 from certify.errors import BadInput
 from certify.terminal import ResultConsole, progress_bar, until_the_reader_leaves
 
-__all__ = ["audit"]
+__all__ = ["audit", "parse_rows"]
 
 
 def audit(
@@ -35,7 +35,7 @@ def audit(
         raise BadInput(f"{junit}: there is no folder {junit.parent}; make it first")
     if junit is not None and junit.exists() and junit.samefile(bundle):
         raise BadInput(f"{junit}: is the bundle itself; write the report elsewhere")
-    chosen = None if rows is None else _parse_rows(rows, opened.layout.count)
+    chosen = None if rows is None else parse_rows(rows, opened.layout.count)
     with progress_bar("auditing", "rows") as progress:
         result = auditor.audit(opened, max_bits=max_bits, rows=chosen, progress=progress)
     if junit is not None:
@@ -48,7 +48,7 @@ def audit(
     raise typer.Exit(result.exit_code)
 
 
-def _parse_rows(text: str, count: int) -> list[int]:
+def parse_rows(text: str, count: int) -> list[int]:
     """ "0:100,17" as row numbers; ends as in Python slices."""
     chosen: list[int] = []
     for part in text.split(","):
