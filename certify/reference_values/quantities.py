@@ -111,7 +111,8 @@ _TABLE = (
         "T1",
         "TV(P, P̂) = ½Σ|p − p̂|",
         ROW,
-        *_of_row(enclosures.total_variation, exact_signs.tail_mass),
+        # It is τ by T1; summed from its definition it cancels as τ → 0.
+        *_of_row(enclosures.tail_mass, exact_signs.tail_mass),
     ),
     Quantity("kl", "T2", "KL(P̂‖P), nats", ROW, *_of_row(enclosures.kl, exact_signs.kl)),
     Quantity(
@@ -295,6 +296,21 @@ _TABLE = (
         ("value",),
         lambda i, bits: enclosures.best_partition(i["value"], bits).diameter,
         comparisons.best_partition,
+    ),
+    # No exact test is known for Φ: a tie ends in UndecidedRounding.
+    Quantity(
+        "gaussian_tail_mass",
+        "T16",
+        "Φ(Φ_c⁻¹(κ) − σ), the limit of τ for a kept share κ",
+        ("kappa", "sigma"),
+        lambda i, bits: enclosures.gaussian_tail_mass(i["kappa"], i["sigma"], bits),
+    ),
+    Quantity(
+        "gaussian_fraction",
+        "T17",
+        "Φ_c(σ + Φ⁻¹(ε)), the limit of k_ε/n; half of all rows or more miss ε with it",
+        ("sigma", "eps"),
+        lambda i, bits: enclosures.gaussian_fraction(i["sigma"], i["eps"], bits),
     ),
     Quantity(
         "smallest_k",

@@ -3,7 +3,7 @@
 `lower` and `upper` are the neighbouring 113-bit numbers around the truth (equal where it is one itself), so that any
 answer of at most 113 bits can be compared with the truth by them alone. The floats are correctly rounded, to nearest,
 ties to even. `exact` is the number itself where it is proved to be a rational. `decimal` has as many significant digits
-as were asked for, rounded to nearest, ties to even.
+as were asked for, rounded to nearest, ties to even; a number beyond 2^±131072 has none.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from certify.interval import Interval
 from certify.reference_values.inputs import Inputs
 from certify.reference_values.parameters import to_json
 from certify.reference_values.quantities import Quantity, find, real
-from certify.reference_values.rounding import DIRECTED_BITS, FORMATS, MAX_DIGITS, decimal, directed, rounded
+from certify.reference_values.rounding import DIRECTED_BITS, FORMATS, decimal, directed, rounded
 
 __all__ = ["DEFAULT_BITS", "Reference", "Trap", "evaluated", "reference"]
 
@@ -105,8 +105,6 @@ def evaluated(
     if max_bits < 2:
         raise BadInput(f"max_bits = {max_bits} leaves no precision to work with; use 2 or more")
     if digits is not None:
-        if not 1 <= digits <= MAX_DIGITS:
-            raise BadInput(f"digits = {digits} is outside 1..{MAX_DIGITS}; ask for fewer")
         max_bits = max(max_bits, digits * 8)  # twice what the digits themselves take
     number = real(quantity, inputs, max_bits)
     lower, upper = directed(number)

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 DIRECTED_BITS = 113
-MAX_DIGITS = 10_000
+MAX_DIGITS = 4000  # Python refuses to write whole numbers of more than 4300 digits
 _FIRST_BITS = 192  # above DIRECTED_BITS, so that the first enclosure decides nearly always
 _LARGEST_EXPONENT = 1 << 17  # beyond 2^±this a number is no longer written out as a fraction
 
@@ -114,20 +114,18 @@ def nearest_binary(x: Fraction, target: BinaryFormat) -> float:
     return _overflowed(_nearest_unbounded(x, target), target)
 
 
-def decimal(number: Real, digits: int) -> str:
+def decimal(number: Real, digits: int) -> str | None:
     """`number` rounded to `digits` significant decimal digits, to nearest, ties to even, as d.ddd…e±x; 0 is "0".
 
-    Raises BadInput for digits outside 1..MAX_DIGITS or a number beyond 2^±131072, and UndecidedRounding.
+    None for a number beyond 2^±131072, whose digits nobody wants to wait for. Raises BadInput for digits outside
+    1..MAX_DIGITS, and UndecidedRounding.
     """
     if not 1 <= digits <= MAX_DIGITS:
         raise BadInput(f"digits = {digits} is outside 1..{MAX_DIGITS}; ask for fewer")
-    for enclosure in number.enclosures():
-        if not (_moderate(enclosure.lower) and _moderate(enclosure.upper)):
-            raise BadInput(
-                f"{number.name} lies beyond 2**±{_LARGEST_EXPONENT}, where no decimal digits are written; "
-                "ask for no digits and read its enclosure"
-            )
-        break
+    if number.exact is None:
+        first = next(number.enclosures())
+        if not (_moderate(first.lower) and _moderate(first.upper)):
+            return None
     first_bits = max(_FIRST_BITS, digits * 3322 // 1000 + 64)
     found = _nearest(number, lambda x: _nearest_decimal(x, digits), f"{digits} digits", first_bits)
     return _decimal_text(found, digits)

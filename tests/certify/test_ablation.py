@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -9,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mpmath.libmp import mpf_pos
 
-from certify import elementary, row_blocks, scores, vector_interval
-from certify.enclosures import blocks, gaps, tail
+from certify import row_blocks, scores, vector_interval
+from certify.elementary import exponential, normal
+from certify.enclosures import blocks, gaps, gaussian, tail
 from certify.exponential_sum import Exponent, Sign
 from certify.interval import Interval
 from certify.rules import output_error, total_variation, verdict
@@ -19,8 +22,10 @@ from certify.rules.verdict import Verdict
 from certify.scores import DotScores
 from tests.certify import (
     test_elementary,
+    test_elementary_normal,
     test_enclosures_blocks,
     test_enclosures_gaps,
+    test_enclosures_gaussian,
     test_enclosures_tail,
     test_first_pass,
     test_rules,
@@ -74,7 +79,43 @@ BREAKS = {
     "no multiplicity": Break(
         scores.ExactRow, "multiplicity", once_per_score, lambda: test_enclosures_tail.test_tail_mass("all equal", 128)
     ),
-    "exp never rounds up": Break(elementary, "_exp_series", never_up, lambda: test_elementary.test_exp(53)),
+    "exp never rounds up": Break(exponential, "_exp_series", never_up, lambda: test_elementary.test_exp(53)),
+    "the density at a rounded place": Break(
+        normal,
+        "_density_at",
+        lambda original: lambda t, bits: original(mpf_pos(t, 24, "n"), bits),
+        lambda: test_elementary_normal.test_both_series_hold_everywhere(normal._asymptotic),
+    ),
+    "√(2π) is a float": Break(
+        normal,
+        "_sqrt_two_pi",
+        lambda _: lambda bits: Interval.point(math.sqrt(2 * math.pi), bits),
+        lambda: test_elementary_normal.test_tails_at_random_points(64),
+    ),
+    "the asymptotic series everywhere": Break(
+        normal,
+        "_square_below",
+        lambda _: lambda t: 1 << 64,
+        lambda: test_elementary_normal.test_tails_where_the_series_change(53),
+    ),
+    "Kummer's subtraction loses nothing": Break(
+        normal,
+        "_kummer",
+        lambda original: lambda t, width: original(t, 53),
+        lambda: test_elementary_normal.test_tails_where_the_series_change(53),
+    ),
+    "a quantile's other side": Break(
+        normal,
+        "_survival_quantile_point",
+        lambda original: lambda p, bits: (original(p, bits)[0],) * 2,
+        lambda: test_elementary_normal.test_quantiles_at_random_probabilities(53),
+    ),
+    "the rule without σ": Break(
+        gaussian,
+        "_spread",
+        lambda original: lambda sigma, bits: original(sigma, bits) * 0,
+        lambda: test_enclosures_gaussian.test_tail_mass_and_fraction(1.0, 53),
+    ),
     "EXP_ERROR is 0": Break(
         vector_interval,
         "EXP_ERROR",

@@ -16,7 +16,7 @@ import pytest
 import sympy as sp
 from mpmath import mpf
 
-from certify import enclosures
+from certify import elementary, enclosures
 from certify.interval import Interval
 from proofs import statements
 from proofs.replay import enclosure, ends
@@ -290,3 +290,15 @@ def test_score_radius(scale: float | None, stored: str, stored_unit: int, stored
         exact = abs(sp.Add(*products))
         expected = statements.stored_score_radius(exact, dot_radius, factor, error, u, least, *stored_format)
         assert_same(radius, expected)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 2.0, 4.0])
+def test_gaussian_scores(sigma: float) -> None:
+    """κ = Φ_c(a) and ε = Φ(a) at rational thresholds a, where SymPy undoes Φ⁻¹ by itself."""
+    for a in (Fraction(-1), Fraction(-1, 3), Fraction(7, 4)):
+        share = statements.normal_cdf(rational(a))
+        own = Interval.point(a, 200)
+        kappa, eps = elementary.normal_survival(own, 200), elementary.normal_cdf(own, 200)
+        tail = statements.gaussian_tail_mass(1 - share, rational(sigma))
+        assert_same(enclosures.gaussian_tail_mass(kappa, sigma), tail)
+        assert_same(enclosures.gaussian_fraction(sigma, eps), statements.design_fraction(share, rational(sigma)))
