@@ -1,7 +1,8 @@
 """Claims about top-k sparse attention, decided rigorously.
 
-`audit` judges certificates that any producer wrote; `topk` makes certificates that hold; `enclosures` gives the true
-value of every quantity, at any precision. Everything is loaded when first used.
+`audit` judges certificates that any producer wrote; `topk` makes certificates that hold, and `search` makes them
+without scoring every key; `soundness` hunts rows that break a kernel; `enclosures` gives the true value of every
+quantity, at any precision. Everything is loaded when first used.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from certify import enclosures as enclosures
+    from certify import search as search
+    from certify import soundness as soundness
     from certify.auditor import Audit as Audit
     from certify.auditor import audit as audit
     from certify.build import topk as topk
@@ -29,10 +32,24 @@ _HOMES = {
     "audit": "certify.auditor",
     "enclosures": "certify.enclosures",
     "reference": "certify.reference_values",
+    "search": "certify.search",
+    "soundness": "certify.soundness",
     "topk": "certify.build",
 }
 
-__all__ = ["Audit", "Certificate", "Interval", "Reference", "Verdict", "audit", "enclosures", "reference", "topk"]
+__all__ = [
+    "Audit",
+    "Certificate",
+    "Interval",
+    "Reference",
+    "Verdict",
+    "audit",
+    "enclosures",
+    "reference",
+    "search",
+    "soundness",
+    "topk",
+]
 __version__ = "0.1.0"
 
 

@@ -144,36 +144,40 @@ class Audit:
     @property
     def verdicts(self) -> list[Verdict]:
         """One verdict a row, flat, in C order: the worst of its claims."""
-        return [Verdict(int(v)) for v in self._severity()]
+        return [Verdict(int(v)) for v in self.severity]
 
-    def _severity(self) -> NDArray[np.int8]:
+    @property
+    def severity(self) -> NDArray[np.int8]:
+        """The same as an array of `Verdict` values."""
         found: NDArray[np.int8] = np.max([claim.verdict for claim in self.claims], axis=0)
         return found
 
     @property
     def all_valid(self) -> bool:
-        return bool((self._severity() == Verdict.VALID).all())
+        return bool((self.severity == Verdict.VALID).all())
 
     @property
     def exit_code(self) -> int:
         """0 all valid, 1 some invalid, 3 some undecided and none invalid."""
-        return {Verdict.VALID: 0, Verdict.INVALID: 1, Verdict.UNDECIDED: 3}[Verdict(int(self._severity().max()))]
+        return {Verdict.VALID: 0, Verdict.INVALID: 1, Verdict.UNDECIDED: 3}[Verdict(int(self.severity.max()))]
 
     def count(self, verdict: Verdict) -> int:
-        return int((self._severity() == verdict).sum())
+        return int((self.severity == verdict).sum())
 
     @property
     def rows(self) -> Sequence[AuditRow]:
         """Every audited row as a record, made when asked for."""
         return _Rows(self)
 
+    def slack_estimate(self) -> Floats:
+        """The least slack of each row among the claims that speak for it; for ordering rows and for pictures only."""
+        severity = self.severity
+        slack = [np.where(claim.verdict == severity, claim.slack_estimate(), np.inf) for claim in self.claims]
+        return np.asarray(np.min(slack, axis=0))
+
     def worst_first(self) -> Iterator[AuditRow]:
         """Invalid rows from the worst violation on, then undecided ones, then valid ones from the tightest claim on."""
-        severity = self._severity()
-        slack = np.min(
-            [np.where(claim.verdict == severity, claim.slack_estimate(), np.inf) for claim in self.claims], axis=0
-        )
-        for place in np.lexsort((self.indices, slack, -severity)):
+        for place in np.lexsort((self.indices, self.slack_estimate(), -self.severity)):
             yield self._row(int(place))
 
     def _row(self, place: int) -> AuditRow:

@@ -6,8 +6,7 @@ This room is a producer. It knows what a certificate is and nothing of the rooms
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,8 @@ from numpy.typing import ArrayLike
 
 import float_kernels
 from certify.certificate import Certificate, Header
-from certify.errors import BadInput, BadKept, BadScores, BadValues, UntrustedThread
+from certify.errors import BadInput, BadKept, BadScores, BadValues
+from certify.kernel_errors import kernel_errors
 from certify.tensors import Array
 from float_kernels.exponential import Grade
 from float_kernels.f_divergences import log1p_upper
@@ -61,7 +61,7 @@ def topk(
         part = value
         if value is not None and len(rows) > 2:
             part = value[piece]
-        with _kernel_errors():
+        with kernel_errors():
             found.append(_claims(array[piece], part, k, eps, kv_groups if len(rows) > 1 else 1, grade))
         if progress is not None:
             progress(done + 1, len(pieces))
@@ -97,7 +97,7 @@ def topk_from_query(
     q, keys = np.asarray(query), np.asarray(key)
     grouped = _expand(keys, q.shape[:-1], kv_groups)
     attended = None if mask is None else np.asarray(mask)
-    with _kernel_errors():
+    with kernel_errors():
         scores, radius = float_kernels.dot(q, grouped, scale=scale, accumulator="float64")
         if attended is not None:
             scores = np.where(attended, scores, -np.inf)
@@ -240,20 +240,3 @@ def _kl_of(tv_upper: Array) -> Array | None:
         return None
     bound = log1p_upper(odds)
     return bound if np.isfinite(bound).all() else None
-
-
-@contextmanager
-def _kernel_errors() -> Iterator[None]:
-    """The kernels' own errors as this package's, so that a caller need know only these."""
-    try:
-        yield
-    except float_kernels.EmptyKeptError as error:
-        raise BadKept(str(error)) from error
-    except float_kernels.BadValueError as error:
-        raise BadValues(str(error)) from error
-    except float_kernels.OutOfRangeError as error:
-        raise BadInput(str(error)) from error
-    except float_kernels.FloatEnvironmentError as error:
-        raise UntrustedThread(str(error)) from error
-    except float_kernels.KernelError as error:
-        raise BadScores(str(error)) from error

@@ -54,8 +54,9 @@ class CapturedAttention:
 def load_model(name_or_path: str) -> tuple[Any, Any]:
     """(tokenizer, model) by name or folder, in evaluation mode and in the checkpoint's own dtype.
 
-    Weights come from safetensors and no code is run from the checkpoint. Of an encoder-decoder the encoder is taken. A
-    model with soft-capped scores gets its eager attention, since sdpa would leave the cap out. Raises BadModel.
+    Weights come from safetensors and no code is run from the checkpoint. Of an encoder-decoder the encoder is taken.
+    Attention is what transformers chooses: sdpa where the model offers it, else eager, which makes n × n scores of its
+    own. Raises BadModel.
     """
     if not sys.stderr.isatty():
         transformers.utils.logging.disable_progress_bar()
@@ -68,8 +69,6 @@ def load_model(name_or_path: str) -> tuple[Any, Any]:
         raise BadModel(f"{name_or_path}: {_why_not_loaded(name_or_path, error)}") from None
     if model.config.is_encoder_decoder:
         model = model.get_encoder()
-    if getattr(model.config.get_text_config(), "attn_logit_softcapping", None) is not None:
-        model.set_attn_implementation("eager")
     model.config.use_cache = False
     return tokenizer, model.eval()
 

@@ -19,6 +19,8 @@ from certify.commands.conform import conform
 from certify.commands.demo import demo
 from certify.commands.prove import prove
 from certify.commands.reference import reference
+from certify.commands.search import search
+from certify.commands.soundness import soundness
 from certify.commands.topk import topk
 from certify.errors import CertifyError
 
@@ -31,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (audit, topk, capture, conform, prove, demo):
+for command in (audit, topk, search, soundness, capture, conform, prove, demo):
     app.command()(command)
 # A quantity's inputs are options of its own, which typer cannot know.
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(reference)

@@ -17,7 +17,7 @@ from rich.text import Text
 from certify.auditor import Audit, AuditRow, Finding
 from certify.rules import Verdict
 
-__all__ = ["AUDIT_SCHEMA", "as_json", "as_junit", "print_summary", "print_table", "why"]
+__all__ = ["AUDIT_SCHEMA", "as_json", "as_junit", "enclosure_shown", "print_summary", "print_table", "why"]
 
 AUDIT_SCHEMA = "topk-audit/1"
 _COLOURS = {Verdict.VALID: "green", Verdict.INVALID: "bold red", Verdict.UNDECIDED: "yellow"}
@@ -41,7 +41,7 @@ def why(finding: Finding) -> str:
     return f"{finding.quantity} {relation} claim"
 
 
-def _telling(finding: Finding) -> str:
+def enclosure_shown(finding: Finding) -> str:
     """The enclosure with as few digits as show, rounded outward, on which side of the claim it lies."""
     text = finding.enclosure.digits(6)
     if finding.claimed is None:
@@ -83,7 +83,7 @@ def _cells(row: AuditRow, told: str | None) -> Iterator[Text]:
     yield Text(str(finding.verdict), style=_COLOURS[finding.verdict])
     relation = "=" if finding.claim == "smallest_k_for" else finding.relation
     claimed = "" if finding.claimed is None else f" {relation} {finding.claimed!r}"
-    yield Text(f"{finding.claim}{claimed}\n{_telling(finding)}")
+    yield Text(f"{finding.claim}{claimed}\n{enclosure_shown(finding)}")
     yield Text(f"{why(finding)}{f' ({told})' if told else ''} [{finding.theorem}, {finding.decided_by}]")
 
 
@@ -175,7 +175,7 @@ def as_junit(audit: Audit) -> bytes:
         )
         if row.verdict is not Verdict.VALID:
             message = "; ".join(
-                f"{f.claim} = {f.claimed!r}: {why(f)}; {f.quantity} in {_telling(f)}, by {f.decided_by}"
+                f"{f.claim} = {f.claimed!r}: {why(f)}; {f.quantity} in {enclosure_shown(f)}, by {f.decided_by}"
                 for f in row.findings
                 if f.verdict is not Verdict.VALID
             )

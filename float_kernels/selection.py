@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .enclosure import SumBounds, tail_mass_bounds
 from .errors import OutOfRangeError
-from .exponential import CLAMP, Float64, Grade, exponential
-from .lane_sums import row_maximum, row_shift
+from .exponential import CLAMP, COEFFICIENTS, Float64, Grade, exponential
+from .lane_sums import row_shift
 from .rounding import EXPONENTIAL_UNITS, SHIFT_UNITS
 from .streaming import Mask, as_scores, row_at, stream
 from .tails import tail_and_kept_sums, tail_mass
@@ -55,7 +55,7 @@ def top_k(scores: ArrayLike, k: int, *, grade: Grade = "fast", threads: int | No
         raise OutOfRangeError(f"k is {k}, but the rows have {array.shape[-1]} keys: give 1 to {array.shape[-1]}")
     from .compiled_selection import top_k_rows
 
-    (kept,) = stream(lambda chunk: (top_k_rows(_bits(chunk), k),), array, threads=threads)
+    (kept,) = stream(lambda chunk: (top_k_rows(chunk, k),), array, threads=threads)
     kept = kept.reshape(array.shape)
     return TopK(kept, *tail_mass(array, kept, grade=grade, threads=threads))
 
@@ -80,12 +80,6 @@ def smallest_k(scores: ArrayLike, eps: float, *, grade: Grade = "fast", threads:
     return SmallestK(k.reshape(rows), kept.reshape(*rows, n), upper.reshape(rows), proved.reshape(rows))
 
 
-def _bits(chunk: NDArray[Any]) -> NDArray[Any]:
-    """The chunk's floats as unsigned integers, the same memory."""
-    bits: NDArray[Any] = chunk.view(np.uint32 if chunk.dtype.itemsize == 4 else np.uint64)
-    return bits
-
-
 def _smallest(
     scores: NDArray[Any], eps: float, grade: Grade, threads: int | None, shrink: float | None = None
 ) -> tuple[Mask, Float64, Mask]:
@@ -100,13 +94,9 @@ def _smallest(
         shrink = 4 * (EXPONENTIAL_UNITS[grade] + SHIFT_UNITS) * 2.0**-53
     share = eps / (1.0 + shrink)
 
-    def select(chunk: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-        maximum = row_maximum(chunk).astype(np.float64)
-        finite = np.where(np.isfinite(maximum), maximum, 0.0)  # other rows are refused by the certification
-        kept, boundary = smallest_k_rows(chunk, _bits(chunk), row_shift(finite), share)
-        return kept, boundary.view(chunk.dtype).astype(np.float64), maximum
-
-    kept, lightest, maximum = stream(select, scores, threads=threads)
+    kept, lightest, maximum = stream(
+        lambda chunk: smallest_k_rows(chunk, share, COEFFICIENTS[grade]), scores, threads=threads
+    )
     sums, empty = tail_and_kept_sums(scores, kept.reshape(scores.shape), grade, "numba", threads)
     upper = np.where(empty, 0.0, tail_mass_bounds(sums)[1])
     proved = _without_the_lightest(sums, lightest - row_shift(maximum), grade) > eps

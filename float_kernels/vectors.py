@@ -214,6 +214,81 @@ def choose(typing: Any, where: Any, yes: Any, no: Any) -> Any:
     return lanes(mask, lanes, lanes), generate
 
 
+def _comparison(symbol: str, meaning: str) -> Any:
+    """An intrinsic (value, bound) → mask for one ordered comparison of lanes with a bound in their own precision."""
+
+    @intrinsic
+    def comparison(typing: Any, value: Any, bound: Any) -> Any:
+        element = ir.FloatType() if value == narrow_lanes else _DOUBLE
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.fcmp_ordered(symbol, arguments[0], _splat(builder, arguments[1], element))
+
+        return mask(value, types.float32 if value == narrow_lanes else types.float64), generate
+
+    comparison.__doc__ = meaning
+    return comparison
+
+
+above = _comparison(">", "Where value > bound; never where either is NaN.")
+at_least = _comparison(">=", "Where value ≥ bound; never where either is NaN.")
+
+
+@intrinsic
+def both(typing: Any, left: Any, right: Any) -> Any:
+    """Where both masks are true."""
+    return mask(mask, mask), lambda context, builder, signature, arguments: builder.and_(*arguments)
+
+
+@intrinsic
+def opposite(typing: Any, where: Any) -> Any:
+    """Where the mask is false."""
+    return mask(mask), lambda context, builder, signature, arguments: builder.not_(arguments[0])
+
+
+@intrinsic
+def count(typing: Any, where: Any) -> Any:
+    """How many lanes of the mask are true."""
+    bits = ir.IntType(LANES)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.zext(builder.ctpop(builder.bitcast(arguments[0], bits)), ir.IntType(64))
+
+    return types.int64(mask), generate
+
+
+@intrinsic
+def store_mask(typing: Any, array: Any, row: Any, start: Any, where: Any) -> Any:
+    """array[row, start : start + LANES] = mask, bool."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        integers = ir.VectorType(ir.IntType(8), LANES)
+        value = builder.zext(arguments[3], integers)
+        builder.store(value, _pointer(context, builder, array, arguments, integers), align=1)
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, types.intp, mask), generate
+
+
+@intrinsic
+def store_chosen(typing: Any, array: Any, row: Any, start: Any, value: Any, where: Any) -> Any:
+    """The lanes where the mask is true, one after the other from array[row, start] on; no other memory is written."""
+    narrow = value == narrow_lanes
+    vector = _NARROW_VECTOR if narrow else _VECTOR
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _pointer(context, builder, array, arguments, vector.element)
+        kind = ir.FunctionType(ir.VoidType(), [vector, pointer.type, ir.VectorType(ir.IntType(1), LANES)])
+        name = f"llvm.masked.compressstore.v{LANES}f{32 if narrow else 64}"
+        from numba.core import cgutils
+
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        builder.call(function, [arguments[3], pointer, arguments[4]])
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, types.intp, value, mask), generate
+
+
 @intrinsic
 def power_of_two(typing: Any, value: Any) -> Any:
     """The low bits of MAGIC + k moved into the exponent field: 2^k."""

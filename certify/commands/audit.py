@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,9 @@ def audit(
     junit: Annotated[
         Path | None, typer.Option(help="Also write JUnit XML to this file.")
     ] = None,  # typer reads the annotation
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a page for people to this file: one file, no network needed.")
+    ] = None,
     max_bits: Annotated[int, typer.Option(help="Precision after which a claim is left undecided.")] = 4096,
     rows: Annotated[
         str | None, typer.Option(help='Flat row numbers to audit, such as "0:100,170"; all by default.')
@@ -27,25 +31,42 @@ def audit(
     show: Annotated[int, typer.Option(min=0, help="How many rows the table shows, worst first.")] = 10,
 ) -> None:
     """Judge every claim in BUNDLE from its own inputs: valid, invalid or undecided, with the enclosure that decides."""
-    from certify import auditor, report
+    from certify import auditor, report, web_page
     from certify.bundle import open_bundle
 
     opened = open_bundle(bundle)
-    if junit is not None and not junit.parent.is_dir():
-        raise BadInput(f"{junit}: there is no folder {junit.parent}; make it first")
-    if junit is not None and junit.exists() and junit.samefile(bundle):
-        raise BadInput(f"{junit}: is the bundle itself; write the report elsewhere")
+    for target in (junit, html):
+        _check_report(target, bundle)
+    if html is not None and junit is not None and html.resolve() == junit.resolve():
+        raise BadInput(f"{html}: is asked for as both page and JUnit XML; name two files")
+    if html is not None:
+        with web_page.plotting():  # what is missing is told before the work
+            pass
     chosen = None if rows is None else parse_rows(rows, opened.layout.count)
     with progress_bar("auditing", "rows") as progress:
         result = auditor.audit(opened, max_bits=max_bits, rows=chosen, progress=progress)
     if junit is not None:
         junit.write_bytes(report.as_junit(result))
+    if html is not None:
+        from certify.audit_page import audit_page
+
+        command = shlex.join(["certify", *sys.argv[1:]])
+        with progress_bar("drawing", "rows") as progress:
+            page = audit_page(result, opened, command, progress=progress)
+        html.write_text(page, encoding="utf-8")
     with until_the_reader_leaves():
         if as_json:
             sys.stdout.writelines(report.as_json(result))
         else:
             report.print_table(result, ResultConsole(), show)
     raise typer.Exit(result.exit_code)
+
+
+def _check_report(target: Path | None, bundle: Path) -> None:
+    if target is not None and not target.parent.is_dir():
+        raise BadInput(f"{target}: there is no folder {target.parent}; make it first")
+    if target is not None and target.exists() and target.samefile(bundle):
+        raise BadInput(f"{target}: is the bundle itself; write the report elsewhere")
 
 
 def parse_rows(text: str, count: int) -> list[int]:

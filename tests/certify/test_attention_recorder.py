@@ -95,6 +95,18 @@ def test_nothing_masked_is_no_mask_or_all_true() -> None:
     assert attended is None or bool(attended.all())
 
 
+def test_without_a_mask_eager_attention_is_not_causal() -> None:
+    """sdpa is then, for a module that says so: the same call means two things."""
+    model, part = tiny("Llama"), torch.ones(1, 4, TOKENS, 8)
+    for implementation, causal in (("sdpa", True), ("eager", False)):
+        model.set_attn_implementation(implementation)
+        module = model.layers[0].self_attn
+        model.forward = lambda *, module=module, name=implementation: ALL_ATTENTION_FUNCTIONS[name](
+            module, part, part, part, None, scaling=1.0
+        )
+        assert [call.causal for call in recorded(model, {})] == [causal]
+
+
 def test_parts() -> None:
     gemma = recorded(tiny("Gemma2", **KINDS["Gemma2"]))[0]
     assert (gemma.softcap, gemma.scale, gemma.groups) == (0.25, 5**-0.5, 2)

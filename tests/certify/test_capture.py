@@ -21,6 +21,7 @@ torch = pytest.importorskip("torch", reason="needs the models extra: pip install
 pytest.importorskip("transformers", reason="needs the models extra: pip install 'topk-certify[models]'")
 
 from certify import build  # noqa: E402
+from certify.attention_recorder import AttentionCall, record_attention  # noqa: E402
 from certify.capture import capture_model, capture_text  # noqa: E402
 from tests.certify.tiny_models import TOKENS, one_text, tiny, tiny_t5  # noqa: E402
 
@@ -97,9 +98,18 @@ def test_layers_heads_and_rows_are_parts_of_the_whole() -> None:
     assert capture_model(model, one_text(), rows=4, seed=7).notes["query_positions"] == some.notes["query_positions"]
 
 
+def test_heads_of_a_bias() -> None:
+    whole, some = capture_model(tiny_t5(), one_text()), capture_model(tiny_t5(), one_text(), heads=[1, 3])
+    assert not np.array_equal(whole.inputs["bias"][:, 0], whole.inputs["bias"][:, 1])
+    assert np.array_equal(some.inputs["bias"], whole.inputs["bias"][:, [1, 3]])
+
+
 def test_bfloat16_keeps_its_bits(tmp_path: Path) -> None:
     found = capture_model(tiny("Llama", torch.bfloat16), one_text())
     assert found.inputs["query"].dtype == ml_dtypes.bfloat16
+    calls: list[AttentionCall] = []
+    record_attention(tiny("Llama", torch.bfloat16), one_text(), calls.append)
+    assert np.array_equal(found.inputs["query"][1].astype(np.float32), calls[1].query[0].float().numpy())
     path = tmp_path / "narrow.safetensors"
     save_inputs(found.header, found.inputs, path, found.notes)
     header, inputs = load_inputs(path)
@@ -200,6 +210,15 @@ def test_the_command_on_a_causal_model(llama: str, tmp_path: Path) -> None:
     )
     assert found.returncode == 0, found.stderr
     assert "1 layers × 2 heads (1 of keys) × 32 queries, 32 keys of 8 float32, scale 1/√8, mask" in found.stdout
+
+
+def test_a_soft_capped_model_keeps_its_cap(trained: str, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    AutoTokenizer.from_pretrained(trained).save_pretrained(tmp_path)
+    options = {"head_dim": 8, "attn_logit_softcapping": 0.25, "final_logit_softcapping": None}
+    tiny("Gemma2", num_key_value_heads=2, vocab_size=30522, **options).save_pretrained(tmp_path)
+    assert capture_text(str(tmp_path), TEXT, length=8).header.softcap == 0.25
 
 
 def test_a_text_that_does_not_fit_is_refused(llama: str) -> None:

@@ -32,7 +32,7 @@ def drawing(description: str = 'A line that rises from 1 to 3 at "x" = 2 & falls
         axes = figure.subplots()
         axes.plot([0, 1, 2, 3], [1, 2, 3, 0], color=web_page.PALETTE["kept"])
         axes.fill_between([0, 3], [0, 0], [1, 1], color=web_page.PALETTE["invalid"])
-        axes.text(1, 2, "some text")
+        axes.text(1, 2, "some text, 0.000125")
         axes.set(xlabel="time, s", ylabel="height, m")
         return web_page.svg(figure, description)
 
@@ -52,7 +52,7 @@ def test_a_figure_has_the_colours_of_the_page_and_is_the_same_twice() -> None:
     assert "var(--kept)" in picture
     assert "var(--invalid)" in picture
     assert not [colour for colour in web_page.PALETTE.values() if colour in picture.lower()]
-    assert "<text" in picture
+    assert ">some text, 0.000125</text>" in picture
     assert 'aria-label="A line that rises from 1 to 3 at &#34;x&#34; = 2 &amp; falls."' in picture
     assert picture == drawing()
 

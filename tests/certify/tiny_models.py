@@ -20,10 +20,7 @@ def tiny(kind: str, dtype: torch.dtype = torch.float32, **options: object) -> An
     """A model of that architecture, in evaluation mode, with the attention that transformers chooses for it."""
     torch.manual_seed(0)
     config = getattr(transformers, f"{kind}Config")(**{**_SIZES, "pad_token_id": 0, "use_cache": False, **options})
-    model = getattr(transformers, f"{kind}Model")(config).eval().to(dtype)
-    if getattr(config, "attn_logit_softcapping", None) is not None:
-        model.set_attn_implementation("eager")
-    return model
+    return getattr(transformers, f"{kind}Model")(config).eval().to(dtype)
 
 
 def tiny_t5() -> Any:

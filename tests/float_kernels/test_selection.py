@@ -52,6 +52,58 @@ def test_top_k_of_long_rows_with_many_ties(dtype: np.dtype) -> None:
             assert set(np.flatnonzero(kept[row])) == set(order_of(scores[row])[:k])
 
 
+def misleading(n: int) -> dict[str, np.ndarray]:
+    """Long rows that a strided sample, or a median of three, says nothing true about."""
+    random = np.random.default_rng(3)
+    gaussian = (3 * random.normal(size=n)).astype(np.float32)
+    comb = np.where(np.arange(n) % 4 == 0, 50.0, gaussian).astype(np.float32)  # every sampled key is a large one
+    return {
+        "ascending": np.sort(gaussian),
+        "descending": np.sort(gaussian)[::-1].copy(),
+        "constant": np.full(n, 2.5, np.float32),
+        "comb": comb,
+        "inverted comb": -comb,
+        "organ pipe": np.concatenate([np.arange(n // 2), np.arange(n - n // 2)[::-1]]).astype(np.float32) / n,
+        "mostly masked": np.where(random.random(n) < 0.9, -np.inf, gaussian).astype(np.float32),
+        "one key": np.where(np.arange(n) == n - 1, 0.0, -np.inf).astype(np.float32),
+        "signed zeros": np.where(random.random(n) < 0.5, -0.0, 0.0).astype(np.float32),
+        "far apart": np.where(random.random(n) < 0.01, 300.0, -(10.0 ** random.uniform(-30, 30, n))).astype(np.float64),
+    }
+
+
+@pytest.mark.parametrize("n", [2048, 5001, 16384 + 7])
+@pytest.mark.parametrize("name", misleading(2048))
+def test_long_rows_that_mislead_the_sample(name: str, n: int) -> None:
+    scores = misleading(n)[name]
+    order = order_of(scores)
+    for k in (1, 2, n // 16, n // 2, n - 1, n):
+        assert set(np.flatnonzero(float_kernels.top_k(scores, k).kept)) == set(order[:k]), k
+    for eps in (1e-300, 1e-9, 0.01, 0.5, 0.999):
+        k, kept, upper, proved = float_kernels.smallest_k(scores, eps)
+        assert set(np.flatnonzero(kept)) == set(order[:k])
+        assert upper <= eps
+        if k > 1:
+            fewer = np.zeros(n, dtype=np.bool_)
+            fewer[order[: k - 1]] = True
+            left = float_kernels.tail_mass(scores, fewer, grade="exact")[1]
+            assert left > eps if proved else left > eps * (1 - 2.0**-23)
+
+
+def test_masked_keys_are_never_kept_for_their_weight() -> None:
+    """Not even where eps is below what masked keys would weigh if each counted as the lightest weight there is."""
+    scores = np.full(5001, -np.inf)
+    scores[1234] = 0.0
+    assert float_kernels.smallest_k(scores, 1e-307).k == 1
+
+
+def test_long_rows_with_a_nan_are_refused() -> None:
+    scores = np.zeros((2, 5000), np.float32)
+    scores[1, ::3] = np.nan
+    for select in (lambda: float_kernels.top_k(scores, 4000), lambda: float_kernels.smallest_k(scores, 0.1)):
+        with pytest.raises(float_kernels.NaNScoreError, match="row"):
+            select()
+
+
 def assert_smallest(row: Row, eps: float, grade: Grade) -> None:
     """The kept set is the top-k, its certificate holds, and no smaller k would do (unless not claimed)."""
     k, kept, upper, proved = float_kernels.smallest_k(row.scores, eps, grade=grade)

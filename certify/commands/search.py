@@ -1,0 +1,96 @@
+"""`certify search`: choose keys without scoring them all, and write certificates for the choice."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, Optional
+
+import typer
+
+from certify.errors import BadInput
+from certify.terminal import ResultConsole, until_the_reader_leaves
+
+__all__ = ["search"]
+
+# Agglomeration compares all pairs of keys.
+_MOST_KEYS_OF_A_TREE = 8192
+
+
+def search(
+    bundle: Annotated[Path, typer.Argument(help="A bundle with query and key, such as `certify capture` writes.")],
+    eps: Annotated[float, typer.Option(help="The tail mass to allow.")],
+    method: Annotated[
+        Literal["mass", "delta-k"],
+        typer.Option(help="mass: MC-Search over cells of keys. delta-k: Δk-Search by the multi-gap bound."),
+    ] = "mass",
+    bound: Annotated[
+        Optional[  # noqa: UP045
+            Literal["ball", "box", "ball_box", "chord", "bennett_diagonal", "bennett_spectral", "bennett"]
+        ],
+        typer.Option(help="What limits a cell: ball as published; by default bennett (mass) or ball_box (delta-k)."),
+    ] = None,
+    cells: Annotated[
+        Optional[Literal["kmeans", "bisecting", "ward"]],  # noqa: UP045
+        typer.Option(help="How keys are cut into cells; by default a ward tree (mass, up to 8192 keys), else kmeans."),
+    ] = None,
+    count: Annotated[Optional[int], typer.Option(help="How many cells, by default n/8 (not for a ward tree).")] = None,  # noqa: UP045
+    keep_means: Annotated[
+        bool,
+        typer.Option(
+            "--keep-means", help="mass: keep unopened cells as their mean's weight; ε bounds half the ℓ₁ error."
+        ),
+    ] = False,
+    output: Annotated[
+        Optional[Path], typer.Option("--output", "-o", help="Also write certificates, which `certify audit` judges.")  # noqa: UP045
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON instead of a table.")] = False,
+) -> None:
+    """Keep, for every row of BUNDLE, keys that leave at most ε of the attention mass, scoring as few as it can.
+
+    Every row ends certified: where the bounds do not pay, all its keys are scored, and the fire rate says how often
+    that was. So the exit code is 0 whenever the search ran, and 2 for bad input.
+    """
+    from certify.bundle import check_target, load_inputs
+
+    if output is not None:
+        check_target(output)
+    if method == "delta-k" and keep_means:
+        raise BadInput("--keep-means with --method delta-k, which keeps no means; use --method mass")
+    header, inputs = load_inputs(bundle)
+    if header.level != "query-key":
+        raise BadInput(
+            f"{bundle}: is at level {header.level}, whose scores are all known; a search needs query and key"
+        )
+    if "bias" in inputs or header.softcap is not None:
+        raise BadInput(f"{bundle}: has a bias or soft-cap, which no cell bound covers; certify the scores themselves")
+    if method == "delta-k" and bound not in (None, "ball", "box", "ball_box"):
+        raise BadInput(
+            f"--bound {bound} with --method delta-k, which needs a bound on each score: ball, box or ball_box"
+        )
+    # Loads scikit-learn and compiled kernels: after everything that is refused at once.
+    from certify.search import build_cells, delta_k_search, mass_search
+    from certify.search_summary import as_json as summary_json
+    from certify.search_summary import print_summary, summary_of
+
+    query, key, mass = inputs["query"], inputs["key"], method == "mass"
+    tree = mass and key.shape[-2] <= _MOST_KEYS_OF_A_TREE
+    options: dict[str, Any] = {
+        "eps": eps,
+        "scale": header.scale,
+        "cells": build_cells(key, cells or ("ward" if tree else "kmeans"), count=count),
+        "bound": bound or ("bennett" if mass else "ball_box"),
+        "mask": inputs.get("mask"),
+        "kv_groups": header.kv_groups,
+    }
+    if mass:
+        result = mass_search(query, key, keep_means=keep_means, **options)
+    else:
+        result = delta_k_search(query, key, **options)
+    if output is not None:
+        result.certificate.save(output)
+    with until_the_reader_leaves():
+        if as_json:
+            sys.stdout.write(summary_json(summary_of(result)) + "\n")
+        else:
+            print_summary(summary_of(result), ResultConsole())
