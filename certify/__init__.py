@@ -19,21 +19,37 @@ if TYPE_CHECKING:
     from certify.build import topk as topk
     from certify.certificate import Certificate as Certificate
     from certify.interval import Interval as Interval
+    from certify.reference_values import Reference as Reference
+    from certify.reference_values import reference as reference
     from certify.rules import Verdict as Verdict
 
 _HOMES = {
     "Audit": "certify.auditor",
     "Certificate": "certify.certificate",
     "Interval": "certify.interval",
+    "Reference": "certify.reference_values",
     "Verdict": "certify.rules",
     "audit": "certify.auditor",
     "enclosures": "certify.enclosures",
+    "reference": "certify.reference_values",
     "search": "certify.search",
     "soundness": "certify.soundness",
     "topk": "certify.build",
 }
 
-__all__ = ["Audit", "Certificate", "Interval", "Verdict", "audit", "enclosures", "search", "soundness", "topk"]
+__all__ = [
+    "Audit",
+    "Certificate",
+    "Interval",
+    "Reference",
+    "Verdict",
+    "audit",
+    "enclosures",
+    "reference",
+    "search",
+    "soundness",
+    "topk",
+]
 __version__ = "0.1.0"
 
 
