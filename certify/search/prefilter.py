@@ -36,7 +36,6 @@ class KeyIndex:
     key: Array
     bits: Bits
     groups: tuple[QuantizedKeys, ...]
-    norms: tuple[float, ...]  # ≥ the largest ‖k‖ of the head
 
     @property
     def nbytes(self) -> int:
@@ -50,11 +49,7 @@ def quantize_keys(key: ArrayLike, bits: Bits = 8) -> KeyIndex:
     flat = keys.reshape(-1, *keys.shape[-2:])
     with kernel_errors():
         groups = tuple(quantize(one, bits) for one in flat)
-    norms = tuple(
-        (float(group.farthest) + float(np.linalg.norm(group.centre))) * (1.0 + (keys.shape[-1] + 8) * 2.0**-52)
-        for group in groups
-    )
-    return KeyIndex(np.asarray(key), keys, bits, groups, norms)
+    return KeyIndex(np.asarray(key), keys, bits, groups)
 
 
 def prefilter_search(
@@ -90,7 +85,7 @@ def prefilter_search(
         require_ieee()
         step = max(1, _SCORES_AT_A_TIME // n)
         for group, codes in enumerate(index.groups):
-            head = Head(index.key.reshape(-1, n, d)[group], codes, index.norms[group], real)
+            head = Head(index.key.reshape(-1, n, d)[group], codes, real)
             for start in range(0, queries.exact.shape[1], step):
                 part = slice(start, start + step)
                 rows = QueryRows(

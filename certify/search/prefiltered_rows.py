@@ -21,12 +21,15 @@ from certify.scores import Bools, Floats
 from certify.search.inputs import Scale
 from certify.search.opened import dense_rows, kl_upper_of
 from float_kernels.cell_masses import down, exp_upper, up
+from float_kernels.compiled import ROW_SUMS
 from float_kernels.compiled_quantized import bounds_pass, score_chosen
 from float_kernels.compiled_selection import smallest_k_rows, top_k_rows
+from float_kernels.enclosure import sum_bounds
 from float_kernels.exponential import COEFFICIENTS
 from float_kernels.f_divergences import odds
+from float_kernels.lane_sums import row_shift
 from float_kernels.quantized_keys import LevelledQuery, QuantizedKeys, level
-from float_kernels.tails import tail_and_kept_sums
+from float_kernels.rounding import CLAMP_SHARE, padded
 
 __all__ = ["Head", "QueryRows", "Rows", "fewest", "largest"]
 
@@ -45,16 +48,15 @@ _LARGEST_SCORE = 2.0**100
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """One key head: key [n, d], its codes, ≥ its largest ‖k‖, and the real scale."""
+    """One key head: key [n, d], its codes, and the real scale."""
 
     key: NDArray[Any]
     codes: QuantizedKeys
-    norm: float
     scale: Scale
 
     def reach(self, rows: QueryRows) -> Floats:
         """≥ every |score| of each row [m]."""
-        return up(up(rows.norm * self.norm) * self.scale.upper)
+        return up(up(rows.norm * self.codes.largest_norm) * self.scale.upper)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,11 +157,9 @@ def _by_codes(head: Head, rows: QueryRows, levels: list[LevelledQuery], eps: flo
         upper[~rows.attended] = -np.inf
     # 2⁻²³ of the largest score for storing in float32, 2d + 16 roundings of the product and the scale in float64.
     radius = head.reach(rows) * (2.0**-23 + (d + 16) * 2.0**-52) + 2.0**-140
-    # Kept keys weigh less than their upper bounds, by about the typical width: aim as much below eps.
-    width = max(
-        float(row.beta) * float(head.codes.rest[:: 1 + n // _SAMPLE].mean()) + float(row.gamma) for row in levels
-    )
-    aim = eps / (1.0 - eps) * float(np.exp(-min(1.1 * width, 50.0) - 1e-6))
+    # Kept keys weigh less than their upper bounds, the heavy ones by more than the typical width: aim below eps.
+    width = max(float(row.beta) * head.codes.typical_rest + float(row.gamma) for row in levels)
+    aim = eps / (1.0 - eps) * float(np.exp(-min(2.0 * width, 50.0) - 1e-6))
     kept = np.zeros((m, n), np.bool_)
     for _ in range(_ATTEMPTS):
         chosen = smallest_k_rows(upper, aim / (1.0 + aim), COEFFICIENTS["fast"])[0]
@@ -178,8 +178,18 @@ def _by_codes(head: Head, rows: QueryRows, levels: list[LevelledQuery], eps: flo
 
 def _certified(scores: NDArray[Any], kept: Bools) -> tuple[Floats, Floats]:
     """(tv_upper, kl_upper) [m] from scores [m, n] that are lower bounds where kept and upper bounds elsewhere (T23)."""
-    sums, empty = tail_and_kept_sums(scores, kept, "fast", "numba", 1)
-    return _from_odds(np.where(empty, 0.0, odds(sums)[1]))
+    return _from_odds(_odds(scores, kept))
+
+
+def _odds(scores: NDArray[Any], kept: Bools) -> Floats:
+    """Σ_T/Σ_H ≤ this [m] for scores that are finite, or −∞ for a masked key; ∞ where the sums leave their range."""
+    maximum, tail, held = ROW_SUMS["fast"](scores, kept)
+    with np.errstate(invalid="ignore"):
+        above = odds(sum_bounds(tail, held, row_shift(maximum), scores.shape[1], "fast"))[1]
+    for row in np.flatnonzero(tail <= padded(scores.shape[1]) * CLAMP_SHARE):
+        if not np.any(scores[row, ~kept[row]] > -np.inf):
+            above[row] = 0.0
+    return np.where(np.isnan(above), np.inf, above)
 
 
 def _from_odds(above: Floats) -> tuple[Floats, Floats]:
@@ -192,7 +202,7 @@ def _from_odds(above: Floats) -> tuple[Floats, Floats]:
 def _dense(head: Head, rows: QueryRows, eps: float) -> tuple[Bools, Floats, Floats]:
     """(kept, tv_upper ≤ eps, kl_upper) from scores of all keys: in float32 where that is enough."""
     d = head.key.shape[1]
-    radius = head.reach(rows) * ((d + 8) * 2.0**-23) + 2.0**-100 * (d + 8) * (1.0 + head.norm)
+    radius = head.reach(rows) * ((d + 8) * 2.0**-23) + 2.0**-100 * (d + 8) * (1.0 + head.codes.largest_norm)
     if head.key.dtype == np.float32 and radius.max() < 0.01:
         scaled = (rows.query * head.scale.near).astype(np.float32)
         scores = np.matmul(scaled, head.key.T)
@@ -203,8 +213,8 @@ def _dense(head: Head, rows: QueryRows, eps: float) -> tuple[Bools, Floats, Floa
         kept = smallest_k_rows(scores, aim / (1.0 + aim), COEFFICIENTS["fast"])[0]
         if rows.attended is not None:
             kept &= rows.attended
-        sums, empty = tail_and_kept_sums(scores, kept, "fast", "numba", 1)
-        tv_upper, kl_upper = _from_odds(np.where(empty, 0.0, up(odds(sums)[1] * slack)))
+        above = _odds(scores, kept)
+        tv_upper, kl_upper = _from_odds(np.where(above == 0.0, 0.0, up(above * slack)))
         missed = np.flatnonzero(tv_upper > eps)
     else:
         kept, tv_upper, kl_upper = np.zeros((len(radius), len(head.key)), np.bool_), np.ones(len(radius)), radius
