@@ -1,4 +1,4 @@
-"""The pass over quantised keys in Numba: the same bits as quantized_keys.py, and the exact scores of chosen keys.
+"""The pass over quantised keys in Numba: the same bits as quantized_keys.py; and scores and outputs of chosen keys.
 
 The inner loop is an integer product of int16 and int8, which LLVM turns into multiply-and-add instructions on whatever
 vectors the processor has; integer sums are exact, so their order does not matter.
@@ -94,3 +94,29 @@ def score_chosen(query: Any, key: Any, scale: float, chosen: Any, radius: Any, s
                 prefetch(key, places[place + _AHEAD])
             index = places[place]
             scores[row, index] = product(query, row, key, index) * scale - radius[row]
+
+
+@njit(**OPTIONS)
+def attend_chosen(scores: Any, chosen: Any, values: Any) -> Any:
+    """Σ p̂ v [m, dv] float64, p̂ the softmax of scores [m, n] over the chosen keys, values [n, dv]. An estimate."""
+    m, n = chosen.shape
+    places = np.empty(n, dtype=np.intp)
+    sums = np.zeros((m, values.shape[1]))
+    for row in range(m):
+        count, highest = 0, -np.inf
+        for index in range(n):
+            places[count] = index
+            if chosen[row, index]:
+                count += 1
+                highest = max(highest, np.float64(scores[row, index]))
+        total = 0.0
+        for place in range(count):
+            if place + _AHEAD < count:
+                prefetch(values, places[place + _AHEAD])
+            index = places[place]
+            weight = np.exp(np.float64(scores[row, index]) - highest)
+            total += weight
+            for component in range(values.shape[1]):
+                sums[row, component] += weight * np.float64(values[index, component])
+        sums[row] /= total
+    return sums
