@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from certify import design_rule as design_rule
     from certify import enclosures as enclosures
     from certify import search as search
     from certify import soundness as soundness
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from certify.auditor import audit as audit
     from certify.build import topk as topk
     from certify.certificate import Certificate as Certificate
+    from certify.design_rule import plan as plan
     from certify.interval import Interval as Interval
     from certify.rules import Verdict as Verdict
 
@@ -27,13 +29,27 @@ _HOMES = {
     "Interval": "certify.interval",
     "Verdict": "certify.rules",
     "audit": "certify.auditor",
+    "design_rule": "certify.design_rule",
     "enclosures": "certify.enclosures",
+    "plan": "certify.design_rule",
     "soundness": "certify.soundness",
     "search": "certify.search",
     "topk": "certify.build",
 }
 
-__all__ = ["Audit", "Certificate", "Interval", "Verdict", "audit", "enclosures", "soundness", "topk"]
+__all__ = [
+    "Audit",
+    "Certificate",
+    "Interval",
+    "Verdict",
+    "audit",
+    "design_rule",
+    "enclosures",
+    "plan",
+    "search",
+    "soundness",
+    "topk",
+]
 __version__ = "0.1.0"
 
 

@@ -16,6 +16,7 @@ import typer
 from certify.commands.audit import audit
 from certify.commands.capture import capture
 from certify.commands.demo import demo
+from certify.commands.plan import plan
 from certify.commands.prove import prove
 from certify.commands.search import search
 from certify.commands.soundness import soundness
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (audit, topk, search, soundness, capture, prove, demo):
+for command in (audit, topk, search, soundness, capture, plan, prove, demo):
     app.command()(command)
 
 
