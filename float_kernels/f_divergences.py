@@ -24,6 +24,7 @@ from .tails import Implementation, tail_and_kept_sums
 
 # Our exponential is not defined much further: above, KL is bounded by the largest scores alone.
 LARGEST_KL = 690.0
+_LARGEST = float(np.finfo(np.float64).max)
 _SERIES_LIMIT = 0.5
 _SERIES_TERMS = 14
 # The Horner sum below has 3 roundings a term of a quantity within [1, 2): fewer than 64 units together. Its remainder
@@ -97,10 +98,13 @@ def _kl_by_largest(scores: NDArray[Any], kept: Mask) -> tuple[float, float]:
 
 
 def odds(sums: SumBounds) -> tuple[Float64, Float64]:
-    """(lower, upper) [rows] of χ = Σ_T/Σ_H; upper is ∞ where nothing positive is known of the kept sum."""
+    """(lower, upper) [rows] of χ = Σ_T/Σ_H; upper is ∞ where nothing positive is known of the kept sum.
+
+    A lower quotient that overflows is rounded down, to the largest float: χ itself is never infinite.
+    """
     with np.errstate(divide="ignore", over="ignore"):
         upper = sums.tail_upper / sums.kept_lower
-        lower = sums.tail_lower / sums.kept_upper
+        lower = np.minimum(sums.tail_lower / sums.kept_upper, _LARGEST)
         return np.where(lower >= FLOOR, lower * OUTWARD_DOWN, 0.0), np.maximum(upper * OUTWARD_UP, FLOOR)
 
 

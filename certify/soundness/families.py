@@ -256,6 +256,31 @@ def extreme_scores(draft: Draft) -> Drawn:
     return numbers[np.where(draft.rng.random((draft.rows, 1)) < 0.5, usual, anything)], None
 
 
+@_family("wide spread", "T23")
+def wide_spread(draft: Draft) -> Drawn:
+    """Scores hundreds of nats apart around any centre: weights that vanish beside weights that count, in rows whose
+    maximum has to be subtracted and in rows where it need not be.
+    """
+    return draft.either(0.0, draft.column(-700, 700)) + draft.power(3, 10) * draft.normal(), None
+
+
+@_family("far levels", "T23")
+def far_levels(draft: Draft) -> Drawn:
+    """Kept keys on one level, the others on one up to 720 below or above: all of a side errs alike, and as much as a
+    subtraction and a long argument can err.
+    """
+    kept = draft.split()
+    level, gap = draft.column(-700, 700), draft.column(0, 720)
+    return np.where(kept, level, level - draft.either(gap, -gap)), kept
+
+
+@_family("middling shifts", "T23")
+def middling_shifts(draft: Draft) -> Drawn:
+    """All scores around ±2⁴ to ±2¹¹: exponentials that still exist, with arguments as inexact as they come."""
+    far = draft.power(4, 11) * draft.either(1.0, -1.0)
+    return far + draft.either(draft.power(-4, 3), draft.power(3, 6)) * draft.normal(), None
+
+
 FAMILIES: tuple[Family, ...] = tuple(_registered)
 _BY_NAME = {family.name: family for family in FAMILIES}
 

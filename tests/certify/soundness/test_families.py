@@ -65,6 +65,9 @@ WHAT_THE_NAME_SAYS: dict[str, Holds] = {
     "extreme scores": lambda s, k, f: np.isin(
         np.abs(s), [f.largest, 0.0, 1.0, 2.0 ** (f.least_exponent - f.digits + 1)]
     ).all(axis=-1),
+    "wide spread": lambda s, k, f: (np.abs(s) <= 700 + 1024 * 8).all(axis=-1),
+    "far levels": lambda s, k, f: (levels(s) <= 2) & (np.ptp(s, axis=-1) <= 720 * (1 + 2.0 ** (3 - f.digits))),
+    "middling shifts": lambda s, k, f: (np.abs(s) <= 2048 + 64 * 8).all(axis=-1),
 }
 
 
@@ -111,6 +114,13 @@ def test_the_traps_are_set() -> None:
     assert share((tails > 0) & (tails < 2.0**-20)) > 0.5
     sums = drawn("one-way sums").exact_scores
     assert share(np.float32(1) + np.exp(sums[:, 1]).astype(np.float32) == 1) > 0.1
+    wide = drawn("wide spread", "float64").exact_scores
+    assert share(np.ptp(wide, axis=-1) > 745) > 0.2
+    assert share((wide.max(axis=-1) > 50) & (wide.max(axis=-1) < 500) & (wide.min(axis=-1) < -700)) > 0.02
+    far = drawn("far levels", "float64").exact_scores
+    assert share((np.ptp(far, axis=-1) > 512) & (np.abs(far.max(axis=-1)) > 32)) > 0.2
+    near = np.abs(drawn("middling shifts", "float64").exact_scores)
+    assert share((near.min(axis=-1) > 355) & (near.max(axis=-1) < 512)) > 0.02
     zeros = drawn("extreme scores").scores
     assert share(np.signbit(zeros) & (zeros == 0)) > 0.05
 
@@ -164,6 +174,14 @@ def test_what_hypothesis_draws_is_valid(plan: Plan | RowBatch) -> None:
         assert plan.scores.dtype == question.format.dtype
     else:
         assert 2 <= plan.n <= 9
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_every_bit_pattern_is_a_finite_number(dtype: str) -> None:
+    form = FORMATS[dtype]
+    numbers = np.array([float(form.pattern(bits)) for bits in range(2**16)])
+    assert np.isfinite(numbers).all()
+    assert len(set(numbers.tolist())) == 2**16 - 2**form.digits - 1
 
 
 @settings(max_examples=100, deadline=None)
