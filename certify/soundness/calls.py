@@ -7,6 +7,7 @@ goes to stderr; warnings are not raised: they are no bad calls.
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -102,14 +103,16 @@ class IsolatedCalls:
 
     def _start(self) -> None:
         methods = multiprocessing.get_all_start_methods()
-        context: Any = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
+        forked = "fork" in methods
+        context: Any = multiprocessing.get_context("fork" if forked else "spawn")
         self._pipe, far_end = context.Pipe()
         self._place = context.RawValue("q", -1)
         with warnings.catch_warnings():
             # Python warns of forks beside threads; the child runs nothing but the kernel.
             warnings.simplefilter("ignore", DeprecationWarning)
+            inherited = self._pipe if forked else None
             self._process = context.Process(
-                target=_serve, args=(far_end, self._place, self._target, self._question), daemon=True
+                target=_serve, args=(far_end, inherited, self._place, self._target, self._question), daemon=True
             )
             self._process.start()
         far_end.close()
@@ -176,8 +179,15 @@ def _told_exit(code: int) -> str:
     return f"with exit code {code}"
 
 
-def _serve(pipe: Connection, place: Any, target: Target, question: Question) -> None:
-    """The worker's life: find the kernel, then answer batches until the pipe closes."""
+def _serve(pipe: Connection, inherited: Connection | None, place: Any, target: Target, question: Question) -> None:
+    """The worker's life: find the kernel, then answer batches until the pipe closes.
+
+    `inherited` is a forked copy of the hunt's own end: closed here, so that the pipe closes when the hunt is gone.
+    """
+    if inherited is not None:
+        inherited.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt ends the hunt, which ends this process
+    faulthandler.disable()  # a crash is reported by the hunt
     sys.stdout = sys.stderr
     os.dup2(2, 1)  # what the kernel prints, from whatever language, is not the hunt's result
 

@@ -67,6 +67,13 @@ class FloatFormat:
         with np.errstate(invalid="ignore"):  # bfloat16 is widened to be looked at, and the flip may have made a NaN
             return np.where(np.isfinite(numbers) & np.isfinite(flipped), flipped, numbers)
 
+    def pattern(self, bits: int) -> Any:
+        """The number that these bits stand for; where they stand for none, the largest with that sign."""
+        unsigned = np.array([bits], dtype=np.uint64).astype(f"u{self.dtype.itemsize}")
+        number = float(unsigned.view(self.dtype)[0])
+        sign = -1.0 if bits >> (8 * self.dtype.itemsize - 1) else 1.0
+        return self.dtype.type(number if abs(number) < np.inf else sign * self.largest)
+
     def last_place(self, value: Fraction) -> Fraction:
         """The unit in the last place of |value| rounded down in this format; of the smallest normal number below it."""
         size = abs(value)

@@ -47,11 +47,15 @@ class Question:
             if getattr(self, name) not in get_args(allowed):
                 raise BadInput(f"{name} = {getattr(self, name)!r}; give one of {', '.join(get_args(allowed))}")
         format_named(self.dtype)
+        if not (isinstance(self.n, tuple) and len(self.n) == 2 and all(isinstance(end, int) for end in self.n)):
+            raise BadInput(f"n = {self.n!r}; give the least and the most keys of a row, as in (1, 64)")
         least, most = self.n
         if not 1 <= least <= most <= _LONGEST_ROW:
             raise BadInput(f"rows of {least} to {most} keys: give 1 ≤ least ≤ most ≤ {_LONGEST_ROW}")
-        if self.values < 0 or (self.quantity == "output" and self.values == 0):
-            raise BadInput(f"values = {self.values}: give their width, 1 or more (0 only where the kernel takes none)")
+        if not isinstance(self.values, int) or self.values < 0 or (self.quantity == "output" and self.values == 0):
+            raise BadInput(
+                f"values = {self.values!r}: give their width, 1 or more (0 only where the kernel takes none)"
+            )
 
     @property
     def format(self) -> FloatFormat:

@@ -69,8 +69,9 @@ def hunt(
         upper bound, or the pair (lower, upper). With `batched` it gets [rows, n] and returns [rows], or two of them.
     quantity, bound, dtype, n, kept, array: see `Question`. values: the width dv of values; by default 2 for the
         quantity `output`, and no values otherwise.
-    seconds, rows: the budget, whichever ends first; 10 seconds if neither is given. seed: same seed and `rows`, same
-        counterexample. call_seconds: limit of one call (six times that to import the kernel and for its first call).
+    seconds, rows: the budget, whichever ends first; 10 seconds if neither is given. seed: same seed and `rows` alone,
+        same counterexample, if shrinking ends within `shrink_seconds`. call_seconds: limit of one call (six times
+        that to import the kernel and for its first call).
     database: a JSON file of rows that broke kernels before; they are tried first, and a new one is added.
     isolate: run the kernel in a process of its own. Without it there is no time limit, and no surviving a crash.
     keep_going: spend the whole budget and count refuted rows, instead of stopping at the first.
@@ -79,11 +80,12 @@ def hunt(
     width = values if values is not None else (2 if quantity == "output" else 0)
     question = Question(quantity, bound, dtype, n, kept, width, array, batched)
     seconds = 10.0 if seconds is None and rows is None else seconds
-    for name, budget in (("seconds", seconds), ("rows", rows), ("shrink_seconds", shrink_seconds)):
+    for name, budget in (("seconds", seconds), ("shrink_seconds", shrink_seconds)):
         if budget is not None and not 0 < budget < np.inf:
             raise BadInput(f"{name} = {budget}; give a budget above 0, and a finite one")
-    if seed < 0:
-        raise BadInput(f"seed = {seed}; give 0 or more")
+    for name, whole, least in (("rows", rows, 1), ("seed", seed, 0)):
+        if whole is not None and (not isinstance(whole, int) or whole < least):
+            raise BadInput(f"{name} = {whole!r}; give a whole number, {least} or more")
     past = remembered(Path(database), question) if database is not None else []
     name = name_of(kernel)
     with default_float_environment():
@@ -227,8 +229,8 @@ class _Search:
         refuted: Bools,
         unsettled: Bools,
     ) -> float | None:
-        held = np.where(refuted | (slack < 0), np.inf, slack)
-        held = np.where(np.isnan(held), np.inf, held)
+        # Below what float64 tells apart, the estimate of a claim that holds may fall under 0.
+        held = np.where(refuted | np.isnan(slack), np.inf, np.maximum(slack, 0.0))
         place = int(np.argmin(held))
         least = float(held[place]) if held[place] < np.inf else None
         self.tried += len(batch)
@@ -292,24 +294,21 @@ def _reduced(name: str, question: Question, calls: Calls, found: _Found, seconds
     faults = 0
 
     def broken(batch: RowBatch, limit: float) -> Bools:
+        """Which rows are refuted. A row on which the call fails is not; the rows on either side are tried again."""
         nonlocal faults
         refuted = np.zeros(len(batch), dtype=bool)
-        start = 0
-        while start < len(batch) and faults < _SHRINKING_FAULTS:
-            part = batch.rows(slice(start, None))
-            try:
-                claims = calls(part, limit)
-            except Fault as fault:
-                faults += 1
-                if fault.row < 1:
-                    start += 1
-                    continue
-                claims = calls(part.rows(slice(0, fault.row)), limit)
-            tried = part.rows(slice(0, len(claims)))
-            refuted[start : start + len(tried)] = judge(question.quantity, tried, claims).refuted
-            start += len(tried)
-            if len(tried) < len(part) and not faults:
-                break
+        if not len(batch) or faults >= _SHRINKING_FAULTS:
+            return refuted
+        try:
+            claims = calls(batch, limit)
+        except Fault as fault:
+            faults += 1
+            place = max(fault.row, 0)
+            refuted[:place] = broken(batch.rows(slice(0, place)), limit)
+            refuted[place + 1 :] = broken(batch.rows(slice(place + 1, None)), limit)
+            return refuted
+        tried = batch.rows(slice(0, len(claims)))
+        refuted[: len(tried)] = judge(question.quantity, tried, claims).refuted
         return refuted
 
     for row in (shrunk(question, found.row, broken, seconds), found.row):

@@ -176,6 +176,14 @@ def test_what_hypothesis_draws_is_valid(plan: Plan | RowBatch) -> None:
         assert 2 <= plan.n <= 9
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_every_bit_pattern_is_a_finite_number(dtype: str) -> None:
+    form = FORMATS[dtype]
+    numbers = np.array([float(form.pattern(bits)) for bits in range(2**16)])
+    assert np.isfinite(numbers).all()
+    assert len(set(numbers.tolist())) == 2**16 - 2**form.digits - 1
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.sampled_from(list(FORMATS)), st.integers(-40, 40), st.integers(0, 2**32 - 1))
 def test_steps_are_neighbours(dtype: str, steps: int, seed: int) -> None:

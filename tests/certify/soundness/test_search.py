@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +90,28 @@ def test_the_same_seed_finds_the_same_row() -> None:
     assert first.rows_tried == again.rows_tried
 
 
+def test_a_seed_says_the_same_in_every_process(tmp_path: Path) -> None:
+    """Whatever is loaded, however strings hash; and nothing is left behind in the folder."""
+    found = "hunt(lambda s, k: k[:, 0] + 1.0, batched=True, rows=9_999).coverage"
+    text = f"from certify.soundness import hunt\nprint({found})"
+    root = str(Path(__file__).parents[3])
+    told = []
+    for hashing, before in (("1", ""), ("2", "import tests.certify.soundness.test_search\n")):
+        environment = os.environ | {"PYTHONPATH": root, "PYTHONHASHSEED": hashing}
+        ran = subprocess.run(
+            [sys.executable, "-c", before + text],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        told.append(ran.stdout)
+    assert told[0] == told[1]
+    assert "drawn by Hypothesis" in told[0]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_past_failures_are_tried_first(tmp_path: Path) -> None:
     database = tmp_path / "rows.json"
     first = soundness.hunt(f"{KERNELS}:naive", rows=5_000, database=database)
@@ -118,7 +143,11 @@ def test_a_function_of_this_process_needs_no_name() -> None:
         ({"n": (3, 2)}, "rows of 3 to 2 keys"),
         ({"values": -1}, "values = -1: give their width"),
         ({"quantity": "output", "values": 0}, "values = 0"),
-        ({"rows": 0}, "rows = 0; give a budget above 0"),
+        ({"n": 64}, "n = 64; give the least and the most keys"),
+        ({"values": 1.5}, "values = 1.5: give their width"),
+        ({"rows": 0}, "rows = 0; give a whole number, 1 or more"),
+        ({"rows": 2.5}, "rows = 2.5; give a whole number"),
+        ({"seconds": float("inf")}, "seconds = inf; give a budget above 0, and a finite one"),
         ({"seconds": float("nan")}, "seconds = nan"),
         ({"call_seconds": 0}, "call_seconds = 0"),
         ({"seed": -1}, "seed = -1"),
