@@ -1,8 +1,8 @@
 """Claims about top-k sparse attention, decided rigorously.
 
-`audit` judges certificates that any producer wrote; `topk` makes certificates that hold; `soundness` hunts rows that
-break a kernel; `enclosures` gives the true value of every quantity, at any precision. Everything is loaded when first
-used.
+`audit` judges certificates that any producer wrote; `topk` makes certificates that hold, and `search` makes them
+without scoring every key; `soundness` hunts rows that break a kernel; `enclosures` gives the true value of every
+quantity, at any precision. Everything is loaded when first used.
 """
 
 from __future__ import annotations
@@ -19,21 +19,37 @@ if TYPE_CHECKING:
     from certify.build import topk as topk
     from certify.certificate import Certificate as Certificate
     from certify.interval import Interval as Interval
+    from certify.reference_values import Reference as Reference
+    from certify.reference_values import reference as reference
     from certify.rules import Verdict as Verdict
 
 _HOMES = {
     "Audit": "certify.auditor",
     "Certificate": "certify.certificate",
     "Interval": "certify.interval",
+    "Reference": "certify.reference_values",
     "Verdict": "certify.rules",
     "audit": "certify.auditor",
     "enclosures": "certify.enclosures",
-    "soundness": "certify.soundness",
+    "reference": "certify.reference_values",
     "search": "certify.search",
+    "soundness": "certify.soundness",
     "topk": "certify.build",
 }
 
-__all__ = ["Audit", "Certificate", "Interval", "Verdict", "audit", "enclosures", "soundness", "topk"]
+__all__ = [
+    "Audit",
+    "Certificate",
+    "Interval",
+    "Reference",
+    "Verdict",
+    "audit",
+    "enclosures",
+    "reference",
+    "search",
+    "soundness",
+    "topk",
+]
 __version__ = "0.1.0"
 
 

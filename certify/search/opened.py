@@ -135,8 +135,13 @@ def dense_rows(
 
 
 def kl_upper_of(odds: Floats) -> Floats:
-    """ln(1 + Σ_T/Σ_H) = KL(P̂‖P) (T2) rounded up; 0 for odds of 0."""
-    return np.where(odds == 0.0, 0.0, log1p_upper(odds))
+    """ln(1 + χ) = KL(P̂‖P) (T2) rounded up, for odds χ = Σ_T/Σ_H; 0 for 0.
+
+    Up to 1 by ln(1 + χ) ≤ χ(6 + χ)/(6 + 4χ), equal at 0, whose derivative exceeds 1/(1 + χ) by 4χ³/((6 + 4χ)²(1 + χ)).
+    """
+    small = np.minimum(odds, 1.0)
+    found = up(up(small * up(6.0 + small)) / down(6.0 + 4.0 * small))
+    return np.where(odds <= 1.0, found, log1p_upper(odds)) if (odds > 1.0).any() else found
 
 
 def _arrays(key_cells: KeyCells, bound: CellBound) -> Cells:

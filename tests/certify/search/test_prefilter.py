@@ -1,0 +1,162 @@
+"""The certified prefilter: what it keeps is audited, by codes or densely, with eps or k; counts are honest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import certify
+from certify.errors import BadInput, BadScores
+from certify.search import SearchResult, prefilter_search, prefiltered_rows, quantize_keys
+
+from .adversarial_keys import keys_and_queries
+
+
+def accepted(result: SearchResult) -> None:
+    audit = certify.audit(result.certificate)
+    assert audit.all_valid, next(audit.worst_first())
+    if result.eps is not None:
+        assert (result.tv_upper <= result.eps).all()
+
+
+@settings(max_examples=80, deadline=None)
+@given(keys_and_queries(), st.sampled_from([8, 4]), st.sampled_from([0.3, 0.01, 1e-6]))
+def test_eps_passes_the_audit(data: Any, bits: Any, eps: float) -> None:
+    key, query, scale = data
+    accepted(prefilter_search(query, quantize_keys(key, bits), eps=eps, scale=scale))
+
+
+@settings(max_examples=80, deadline=None)
+@given(keys_and_queries(), st.sampled_from([8, 4]), st.integers(1, 40))
+def test_k_passes_the_audit_and_is_the_true_top_k(data: Any, bits: Any, k: int) -> None:
+    key, query, scale = data
+    k = min(k, len(key))
+    result = prefilter_search(query, quantize_keys(key, bits), k=k, scale=scale)
+    accepted(result)
+    assert (result.k == k).all()
+    exact = query.astype(np.float64) @ key.astype(np.float64).T
+    for scores, kept in zip(exact, result.kept, strict=True):
+        if not kept.all():
+            assert scores[kept].min() >= scores[~kept].max() - 1e-9 * np.abs(scores).max()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float32, np.float64, np.dtype(">f4")])
+@pytest.mark.parametrize("choice", [{"eps": 0.1}, {"k": 5}])
+def test_grouped_heads_masks_and_dtypes(dtype: Any, choice: dict[str, Any]) -> None:
+    r = np.random.default_rng(3)
+    query = r.normal(size=(2, 4, 5, 8)).astype(dtype)
+    key = r.normal(size=(2, 2, 30, 8)).astype(dtype)
+    mask = r.random((2, 4, 5, 30)) < 0.7
+    mask[..., :6] = True
+    result = prefilter_search(query, quantize_keys(key), mask=mask, kv_groups=2, **choice)
+    accepted(result)
+    assert not (result.kept & ~mask).any()
+    assert result.kept.shape == (2, 4, 5, 30)
+
+
+def long_context(spread: float) -> tuple[Any, Any]:
+    r = np.random.default_rng(5)
+    return (spread * r.normal(size=32)).astype(np.float32), r.normal(size=(20000, 32)).astype(np.float32)
+
+
+def test_few_keys_are_scored_where_few_matter() -> None:
+    query, key = long_context(5.0)
+    index = quantize_keys(key)
+    result = prefilter_search(query, index, eps=0.01)
+    accepted(result)
+    assert result.fires
+    assert result.scored_keys == result.k < 0.1 * len(key)
+    assert result.bytes_read < 0.5 * key.nbytes
+    weights = np.sort(np.exp(key @ query / np.sqrt(32)).astype(np.float64))[::-1]
+    fewest = 1 + np.count_nonzero(np.cumsum(weights) < 0.99 * weights.sum())
+    assert fewest <= result.k < 1.3 * fewest
+
+
+def test_diffuse_rows_are_scored_densely() -> None:
+    query, key = long_context(0.3)
+    result = prefilter_search(query, quantize_keys(key), eps=0.01)
+    accepted(result)
+    assert result.fell_back
+    assert not result.fires
+    assert result.scored_keys == len(key)
+    assert result.bytes_read == key.nbytes
+    stubborn = prefilter_search(query, quantize_keys(key), eps=0.01, adaptive=False)
+    accepted(stubborn)
+    assert stubborn.fires
+    assert stubborn.scored_keys == stubborn.k > 0.5 * len(key)
+
+
+def test_rows_are_decided_one_by_one() -> None:
+    tight, key = long_context(5.0)
+    diffuse, _ = long_context(0.3)
+    index = quantize_keys(key)
+    result = prefilter_search(np.stack([tight, diffuse, -tight]), index, eps=0.01)
+    accepted(result)
+    assert result.fell_back.tolist() == [False, True, False]
+    for row, query in enumerate((tight, diffuse, -tight)):
+        alone = prefilter_search(query, index, eps=0.01)
+        assert (alone.tv_upper <= 0.01).all()
+        assert alone.fell_back == result.fell_back[row]
+
+
+def test_a_certificate_that_misses_eps_is_never_returned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the choice of keys, what comes back holds: here every choice is the single largest key."""
+
+    def boldest(scores: Any, share: float, coefficients: Any) -> Any:
+        return (scores == scores.max(axis=-1, keepdims=True), None, None)
+
+    query, key = long_context(1.0)
+    index = quantize_keys(key)
+    monkeypatch.setattr(prefiltered_rows, "smallest_k_rows", boldest)
+    result = prefilter_search(query, index, eps=0.01, adaptive=False)
+    accepted(result)
+    assert result.fell_back
+    assert result.scored_keys > len(key)  # what the codes had it score in vain is counted too
+
+
+def test_dense_float32_scores_that_are_not_good_enough_are_taken_again() -> None:
+    """Scores near 10⁵ nats: float32 is off by more than a hundredth, and the odds by e^0.02."""
+    r = np.random.default_rng(6)
+    query, key = np.float32([1000.0, 0.1]), r.normal(size=(400, 2)).astype(np.float32)
+    key[:, 0] = 300.0
+    accepted(prefilter_search(query, quantize_keys(key, 4), eps=0.3, scale=1.0))
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({}, BadInput, "neither"),
+        ({"eps": 0.1, "k": 1}, BadInput, "both"),
+        ({"eps": 2.0}, BadInput, "eps = 2.0"),
+        ({"k": 0}, BadInput, "k = 0"),
+        ({"k": 7}, BadInput, "the 6 keys"),
+        ({"k": 1.5}, BadInput, "k = 1.5"),
+        ({"k": 1, "scale": -2.0}, BadInput, "turn the query round"),
+        ({"k": 1, "kv_groups": 3}, BadScores, "do not fit"),
+        ({"k": 1, "query": np.ones(5)}, BadScores, r"query \(5,\)"),
+        ({"k": 1, "mask": np.zeros(6, bool)}, BadScores, "attends no key"),
+    ],
+)
+def test_bad_input(change: dict[str, Any], error: type[Exception], message: str) -> None:
+    good: dict[str, Any] = {"query": np.ones(4), "index": quantize_keys(np.arange(24.0).reshape(6, 4))}
+    with pytest.raises(error, match=message):
+        prefilter_search(**(good | change))
+
+
+@pytest.mark.parametrize(
+    ("key", "bits", "message"),
+    [
+        (np.ones((2, 2)), 5, "bits is 5"),
+        (np.ones((2, 2), int), 8, "int64"),
+        (np.full((2, 2), np.nan), 8, "nan"),
+        (np.ones(2), 8, "at least one key"),
+    ],
+)
+def test_bad_keys(key: Any, bits: Any, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        quantize_keys(key, bits)
