@@ -12,10 +12,13 @@ __all__ = [
     "BadInput",
     "BadKept",
     "BadModel",
+    "BadResults",
     "BadScores",
     "BadValues",
+    "BadVectors",
     "CertifyError",
     "MissingExtra",
+    "UndecidedRounding",
     "UndefinedOperation",
     "UnknownSchema",
     "UntrustedThread",
@@ -56,6 +59,14 @@ class BadModel(BadInput):
     """A model or text whose attention cannot be captured, or not faithfully."""
 
 
+class BadVectors(BadInput):
+    """A file of reference values that is not one, or was changed after it was written."""
+
+
+class BadResults(BadInput):
+    """Answers to reference values that cannot be read, or do not fit the vectors."""
+
+
 class UnknownSchema(BadBundle):
     """A bundle written for a schema that this version does not read."""
 
@@ -66,6 +77,10 @@ class MissingExtra(BadInput):
 
 class UndefinedOperation(CertifyError, ArithmeticError):
     """An interval operation without a value, such as division by an interval that holds zero."""
+
+
+class UndecidedRounding(CertifyError, ArithmeticError):
+    """A number so near a rounding boundary that the stated bits do not tell its side, and no exact test decides."""
 
 
 class UntrustedThread(CertifyError, RuntimeError):

@@ -12,7 +12,7 @@ import typer
 from certify.errors import BadInput
 from certify.terminal import ResultConsole, progress_bar, until_the_reader_leaves
 
-__all__ = ["audit"]
+__all__ = ["audit", "parse_rows"]
 
 
 def audit(
@@ -42,7 +42,7 @@ def audit(
     if html is not None:
         with web_page.plotting():  # what is missing is told before the work
             pass
-    chosen = None if rows is None else _parse_rows(rows, opened.layout.count)
+    chosen = None if rows is None else parse_rows(rows, opened.layout.count)
     with progress_bar("auditing", "rows") as progress:
         result = auditor.audit(opened, max_bits=max_bits, rows=chosen, progress=progress)
     if junit is not None:
@@ -69,7 +69,7 @@ def _check_report(target: Path | None, bundle: Path) -> None:
         raise BadInput(f"{target}: is the bundle itself; write the report elsewhere")
 
 
-def _parse_rows(text: str, count: int) -> list[int]:
+def parse_rows(text: str, count: int) -> list[int]:
     """ "0:100,17" as row numbers; ends as in Python slices."""
     chosen: list[int] = []
     for part in text.split(","):

@@ -22,7 +22,7 @@ def _directions(shape: tuple[int, int], rng: Generator) -> Floats:
 
 
 def aligned(scores: Floats, kept: Bools, width: int, rng: Generator) -> Floats:
-    """+c on the kept keys, −c on the others: ‖o − ô‖ = 2‖c‖τ, so that T11 and T12 are attained."""
+    """+c on the kept keys, −c on the others: ‖o − ô‖ = 2‖c‖τ; T11, T12 and T13 are attained."""
     return np.where(kept, 1.0, -1.0)[..., None] * _directions((len(scores), width), rng)
 
 

@@ -145,16 +145,30 @@ def crashes(scores: Any, kept: Any) -> Any:
 
 
 def crashes_batched(scores: Any, kept: Any) -> Any:
-    if scores.shape[1] == 3 and (scores == scores.max()).sum(axis=1).max() == 3:
+    if (scores == 3).all(axis=1).any():
         os.kill(os.getpid(), signal.SIGSEGV)
     return np.ones(len(scores))
 
 
-def prints_and_writes(scores: Any, kept: Any) -> Any:
-    """Noise on stdout, and rubbish written into the arguments: neither may harm the hunt."""
-    print("noise")
+def nan_batched(scores: Any, kept: Any) -> Any:
+    return np.where((scores == 3).all(axis=1), np.nan, 1.0)
+
+
+def slow(scores: Any, kept: Any) -> float:
+    time.sleep(0.02)
+    return 1.0
+
+
+def writes(scores: Any, kept: Any) -> Any:
+    """A sound claim, and then another row in the place of the one it is about."""
+    claim = float_kernels.tail_mass(scores, kept)[1]
     scores[:] = 0
-    kept[:] = False
+    kept[:] = np.arange(len(kept)) == 0
+    return claim
+
+
+def prints(scores: Any, kept: Any) -> Any:
+    print("noise")
     return 1.0
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from certify import soundness
 from certify.soundness import HuntVerdict
 from tests.certify.soundness import hunted_kernels
 
+ROOT = Path(__file__).parents[3]
 KERNELS = "tests.certify.soundness.hunted_kernels"
 
 
@@ -93,20 +97,69 @@ def test_a_module_that_cannot_be_imported(tmp_path: Path, code: str, kind: str, 
     assert words in found.bad_call.message
 
 
-def test_the_row_of_a_batch_that_crashes_is_found() -> None:
-    found = soundness.hunt(f"{KERNELS}:crashes_batched", rows=20_000, batched=True)
+@pytest.mark.parametrize(("name", "kind"), [("crashes_batched", "kills its process"), ("nan_batched", "returns NaN")])
+def test_the_row_of_a_batch_that_is_to_blame(name: str, kind: str) -> None:
+    found = soundness.hunt(f"{KERNELS}:{name}", rows=20_000, batched=True, n=(2, 2))
     assert found.bad_call is not None
-    assert found.bad_call.kind == "kills its process"
+    assert found.bad_call.kind == kind
     assert found.bad_call.row is not None
-    assert len(set(found.bad_call.row.exact_scores[0].tolist())) == 1, "three equal scores are what it dies of"
+    assert found.bad_call.row.scores.tolist() == [[3.0, 3.0]], "the row that both die of"
 
 
-def test_a_kernel_may_print_and_write_into_its_arguments(capfd: pytest.CaptureFixture[str]) -> None:
-    for isolate in (True, False):
-        found = soundness.hunt(hunted_kernels.prints_and_writes, rows=200, isolate=isolate)
-        assert found.verdict is HuntVerdict.NONE_FOUND
-        if isolate:
-            assert "noise" not in capfd.readouterr().out
+def test_a_kernel_may_print(capfd: pytest.CaptureFixture[str]) -> None:
+    assert soundness.hunt(hunted_kernels.prints, rows=200).verdict is HuntVerdict.NONE_FOUND
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize("isolate", [True, False])
+def test_a_kernel_may_write_into_its_arguments(isolate: bool) -> None:
+    """Its claims are judged for the rows as they were given."""
+    found = soundness.hunt(hunted_kernels.writes, rows=2_000, isolate=isolate)
+    assert (found.verdict, found.rows_broken) == (HuntVerdict.NONE_FOUND, 0)
+
+
+def test_the_time_limit_is_for_one_call() -> None:
+    """Sixty calls of 0.02 s take longer than the limit of 0.3 s; none of them does."""
+    found = soundness.hunt(f"{KERNELS}:slow", rows=60, call_seconds=0.3)
+    assert (found.verdict, found.rows_tried) == (HuntVerdict.NONE_FOUND, 60)
+
+
+def test_a_batch_ends_with_the_time_budget() -> None:
+    found = soundness.hunt(f"{KERNELS}:slow", seconds=0.5)
+    assert found.verdict is HuntVerdict.NONE_FOUND
+    assert found.rows_tried < 32, "the first batch was not waited for"
+    assert found.stopped == "the time budget"
+
+
+def test_the_kernel_ends_with_its_hunt(tmp_path: Path) -> None:
+    """Even where the hunt is killed, and could clean nothing up."""
+    note = tmp_path / "pid"
+    text = (
+        "import os, time\nfrom pathlib import Path\nfrom certify.soundness import hunt\n"
+        f"def kernel(scores, kept):\n    Path({str(note)!r}).write_text(str(os.getpid()))\n    return 1.0\n"
+        "hunt(kernel, seconds=60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", text], env=os.environ | {"PYTHONPATH": str(ROOT)}) as hunting:
+        for _ in range(2000):
+            if note.exists() and note.read_text():
+                break
+            time.sleep(0.01)
+        worker = int(note.read_text())
+        assert worker != hunting.pid
+        hunting.kill()
+    for _ in range(1000):
+        if not _runs(worker):
+            return
+        time.sleep(0.01)
+    pytest.fail("the kernel's process outlived the hunt")
+
+
+def _runs(pid: int) -> bool:
+    """Whether there is such a process, and it is no zombie that nobody fetched."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_what_a_kernel_does_to_its_process_stays_there() -> None:

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 from certify import soundness
+from certify.interval import Interval
 from certify.soundness.float_formats import FORMATS
+from certify.soundness.question import RowBatch
 from tests.certify.soundness import hunted_kernels
 
 KERNELS = "tests.certify.soundness.hunted_kernels"
@@ -98,6 +100,30 @@ def test_the_violation_is_measured_exactly() -> None:
     assert (none.ulps, none.relative) == (inf, inf)
 
 
+def test_a_violation_is_never_overstated() -> None:
+    """The end of the enclosure nearest to the claim counts, and quotients are rounded down."""
+    found = soundness.hunt(lambda s, k: 0.0, rows=500).counterexample
+    assert found is not None
+    wide = replace(found, claimed=0.25, truth=Interval.between(0.5, 0.75, 64))
+    assert wide.gap == Fraction(1, 4)
+    assert wide.relative <= 1 / 3
+    below = replace(wide, side="lower", claimed=1.0)
+    assert below.gap == Fraction(1, 4)
+    for claimed, exact in ((2.0, Fraction(1, 3)), (1.0, Fraction(2, 3))):
+        relative = replace(found, claimed=claimed, truth=Interval.between(3.0, 3.0, 64)).relative
+        assert exact - Fraction(1, 2**50) < Fraction(relative) <= exact
+
+
+def test_the_test_to_paste_sides_with_a_claim_that_equals_the_truth() -> None:
+    """τ = ½ for two scores of 1, which no enclosure of finite width shows to be ≤ ½."""
+    found = broken("naive", n=(2, 2))
+    tied = replace(found, row=RowBatch(np.float32([[1.0, 1.0]]), np.array([[True, False]])))
+    text = tied.regression_test().replace(f"from {KERNELS} import naive as kernel", "kernel = lambda s, k: CLAIM")
+    run_text(text.replace("CLAIM", "0.5"))
+    with pytest.raises(AssertionError):
+        run_text(text.replace("CLAIM", repr(float(np.nextafter(0.5, 0)))))
+
+
 @pytest.mark.parametrize("dtype", list(FORMATS))
 def test_last_places(dtype: str) -> None:
     form = FORMATS[dtype]
@@ -105,6 +131,7 @@ def test_last_places(dtype: str) -> None:
         value = Fraction(float(number))
         above = Fraction(float(form.stepped(np.array([number]), np.array([1]))[0]))
         assert form.last_place(value) == above - value
+    assert form.last_place(Fraction(1, 3)) == form.last_place(Fraction(1, 4))
     smallest = Fraction(2) ** (form.least_exponent - form.digits + 1)
     assert form.last_place(Fraction(0)) == form.last_place(smallest / 3) == smallest
 

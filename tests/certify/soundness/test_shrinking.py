@@ -41,6 +41,21 @@ def test_the_table_offers_the_simplest_row_first() -> None:
     assert (found.n, found.scores.tolist(), found.kept.tolist()) == (1, [[0.0]], [[True]])
 
 
+def test_a_row_of_the_table_is_found_where_no_step_leads_to_it() -> None:
+    """Broken: the row that was found, and one row of two keys; nothing between them."""
+    row = long_row(Question())
+
+    def broken(batch: RowBatch, seconds: float) -> Bools:
+        if batch.n == 2:
+            return np.asarray(
+                (batch.exact_scores == [2.0, 0.0]).all(axis=-1) & (batch.kept == [True, False]).all(axis=-1)
+            )
+        return np.full(len(batch), batch.n == row.n) & (batch.scores == row.scores[:, : batch.n]).all(axis=-1)
+
+    found = shrunk(Question(), row, broken, 20.0)
+    assert (found.scores.tolist(), found.kept.tolist()) == ([[2.0, 0.0]], [[True, False]])
+
+
 @pytest.mark.parametrize("kept", ["any", "top_k"])
 def test_every_row_that_is_tried_answers_the_question(kept: str) -> None:
     question = Question("output", n=(5, 64), kept=kept, values=2)  # type: ignore[arg-type]

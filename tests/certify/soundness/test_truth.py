@@ -74,6 +74,8 @@ def test_a_claim_that_equals_the_truth_is_sound() -> None:
     ("quantity", "claim", "upper", "sign"),
     [
         ("kl", 0.0, True, 0),
+        ("kl", 0.0, False, 0),
+        ("output", 0.0, False, 0),
         ("kl", -0.5, True, 1),
         ("kl", 0.5, True, 0),
         ("kl", 0.5, False, -1),
