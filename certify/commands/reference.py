@@ -27,9 +27,7 @@ _SUFFIX_ORDER = (".json", ".csv", ".npz", ".h", ".py")
 def reference(
     context: typer.Context,
     quantity: Annotated[str, typer.Argument(help="Its name, or `suite` for the conformance suite.")] = "",
-    digits: Annotated[
-        int | None, typer.Option(help="Significant decimal digits, rounded to nearest, ties to even.")
-    ] = None,
+    digits: Annotated[int, typer.Option(help="Significant decimal digits, rounded to nearest, ties to even.")] = 17,
     dtype: Annotated[
         str, typer.Option(help="Of vectors given by hand or by family: float64, float32, float16, bfloat16.")
     ] = "float64",
@@ -49,7 +47,9 @@ def reference(
     written: Annotated[
         Literal["text", "json", "csv", "h", "py"], typer.Option("--format", help="What goes to stdout without -o.")
     ] = "text",
-    max_bits: Annotated[int, typer.Option(help="Precision after which a rounding is left undecided.")] = 8192,
+    max_bits: Annotated[
+        int | None, typer.Option(help="Precision after which a rounding is left undecided; 8192, or 8 a digit.")
+    ] = None,
 ) -> None:
     """Print QUANTITY with guaranteed digits and correctly rounded floats; without QUANTITY, list all quantities.
 
@@ -84,11 +84,11 @@ def reference(
         sys.stderr.write(f"certify: {error}\n")
         raise typer.Exit(_UNDECIDED) from None
     about = f"{found.name}: {found.meaning} ({found.theorem})"
-    _deliver(values, about, output, written, asked=digits is not None)
+    _deliver(values, about, output, written)
 
 
 def _evaluated(
-    found: Quantity, cases: list[tuple[str, dict[str, Any]]], digits: int | None, max_bits: int
+    found: Quantity, cases: list[tuple[str, dict[str, Any]]], digits: int, max_bits: int | None
 ) -> list[Reference]:
     from certify.reference_values.inputs import Inputs
     from certify.reference_values.record import evaluated
@@ -170,7 +170,7 @@ def _check_target(output: Path) -> None:
         raise BadInput(f"{output}: there is no folder {output.parent}; make it first")
 
 
-def _deliver(values: list[Reference], about: str, output: Path | None, written: str, *, asked: bool) -> None:
+def _deliver(values: list[Reference], about: str, output: Path | None, written: str) -> None:
     from certify.reference_values.files import WRITERS
 
     if output is not None:
@@ -179,12 +179,12 @@ def _deliver(values: list[Reference], about: str, output: Path | None, written: 
         return
     with until_the_reader_leaves():
         if written == "text":
-            _print(values, about, asked=asked)
+            _print(values, about)
         else:
             sys.stdout.write(WRITERS[f".{written}"](values, about).decode())
 
 
-def _print(values: list[Reference], about: str, *, asked: bool) -> None:
+def _print(values: list[Reference], about: str) -> None:
     from certify.reference_values.files import case
 
     sys.stdout.write(f"{about}\n")
@@ -194,7 +194,7 @@ def _print(values: list[Reference], about: str, *, asked: bool) -> None:
         for name in ("decimal", "exact", "binary64", "binary32", "binary16", "bfloat16", "lower", "upper"):
             if name in found:
                 sys.stdout.write(f"  {name:9} {found[name]}\n")
-            elif name == "decimal" and asked:
+            elif name == "decimal":
                 sys.stdout.write(f"  {name:9} not written beyond 2**±131072; see lower and upper\n")
 
 

@@ -22,9 +22,9 @@ from certify.reference_values.parameters import to_json
 from certify.reference_values.quantities import Quantity, find, real
 from certify.reference_values.rounding import DIRECTED_BITS, FORMATS, decimal, directed, rounded
 
-__all__ = ["DEFAULT_BITS", "Reference", "Trap", "evaluated", "reference"]
+__all__ = ["Reference", "Trap", "evaluated", "reference"]
 
-DEFAULT_BITS = 8192
+_DEFAULT_BITS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +79,13 @@ class Reference:
         return {name: to_json(name, value) for name, value in self.inputs.values.items()}
 
 
-def reference(quantity: str, *, digits: int | None = None, max_bits: int = DEFAULT_BITS, **inputs: Any) -> Reference:
+def reference(quantity: str, *, digits: int | None = None, max_bits: int | None = None, **inputs: Any) -> Reference:
     """The value of a quantity by name, with guaranteed digits and correctly rounded floats.
 
     `inputs` are what the quantity needs (`certify.reference_values.QUANTITIES`): arrays, bool masks, floats, whole
     numbers. `digits` asks for that many significant decimal digits as well. The precision is raised until every
     rounding is certain; exact ties are decided by T24. Raises BadInput and its kin, and UndecidedRounding where
-    `max_bits` do not suffice and no exact test applies.
+    `max_bits` (8192, or 8 for each digit where that is more) do not suffice and no exact test applies.
     """
     found = find(quantity)
     return evaluated(found, Inputs.of(quantity, inputs, found.needs, found.optional), digits, max_bits)
@@ -95,17 +95,17 @@ def evaluated(
     quantity: Quantity,
     inputs: Inputs,
     digits: int | None = None,
-    max_bits: int = DEFAULT_BITS,
+    max_bits: int | None = None,
     *,
     case: str = "",
     group: str = "",
     traps: tuple[Trap, ...] = (),
 ) -> Reference:
     """As `reference`, of checked inputs and under a name."""
+    if max_bits is None:
+        max_bits = max(_DEFAULT_BITS, 8 * (digits or 0))  # a digit takes 3.33 bits
     if max_bits < 2:
         raise BadInput(f"max_bits = {max_bits} leaves no precision to work with; use 2 or more")
-    if digits is not None:
-        max_bits = max(max_bits, digits * 8)  # twice what the digits themselves take
     number = real(quantity, inputs, max_bits)
     lower, upper = directed(number)
     return Reference(

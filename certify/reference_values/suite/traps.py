@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from math import inf, nan
+from math import ceil, inf, nan
 
 import numpy as np
 
 from certify import elementary, enclosures
 from certify.interval import Interval
+from certify.reference_values.families import generated
 from certify.reference_values.record import Trap
 from certify.reference_values.suite.case import Case, row
 
@@ -198,4 +199,13 @@ def _of_budgets() -> Iterator[Case]:
         "smallest_k",
         {"scores": scores, "eps": float(eps)},
         (Trap("ε compared with a float τ that was rounded down", TOO_LOW, 2.0, 2.0),),
+    )
+    # 64 scores of standard deviation 2: the rule is a limit of large n, and this draw needs more keys than it says.
+    scores = generated(("scores",), "normal", 2, n=64)["scores"]
+    rule = float(ceil((enclosures.gaussian_fraction(2.0, 0.0625, BITS) * 64).upper))
+    yield Case(
+        "design-rule-used-as-a-guarantee",
+        "smallest_k",
+        {"scores": scores, "eps": 0.0625},
+        (Trap("design rule used as a guarantee", TOO_LOW, rule, rule),),
     )

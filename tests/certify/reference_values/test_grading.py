@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import ml_dtypes
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from certify.reference_values.vectors import Answer, Truth, read_results, read_v
 
 TRUTHS = read_vectors(shipped())
 CASES: list[dict[str, Any]] = json.loads(shipped().read_text())["cases"]
+RESULTS_SCHEMA = Path(__file__).parents[3] / "certify" / "schemas" / "topk-results-1.json"
 DTYPES = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16, "float32": np.float32, "float64": np.float64}
 
 
@@ -220,6 +222,7 @@ def test_kernels_that_do_not_round_outward_are_caught() -> None:
 def test_the_naive_script_falls_into_traps(tmp_path: Path) -> None:
     script, results = example("naive_conformance.py"), tmp_path / "answers.json"
     subprocess.run([sys.executable, str(script), str(shipped()), str(results)], check=True)
+    jsonschema.validate(json.loads(results.read_text()), json.loads(RESULTS_SCHEMA.read_text()))
     report = grade(*read_results(results, TRUTHS), TRUTHS)
     assert report.implementation == "naive NumPy"
     assert report.exit_code == 1

@@ -123,6 +123,7 @@ NaN compares false and “passes”
 max over a padded row
 n taken from the padded length
 diameter over T only
+design rule used as a guarantee
 """
 
 
