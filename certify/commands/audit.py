@@ -65,6 +65,8 @@ def audit(
 def _check_report(target: Path | None, bundle: Path) -> None:
     if target is not None and not target.parent.is_dir():
         raise BadInput(f"{target}: there is no folder {target.parent}; make it first")
+    if target is not None and target.is_dir():
+        raise BadInput(f"{target}: is a folder; name a file for the report")
     if target is not None and target.exists() and target.samefile(bundle):
         raise BadInput(f"{target}: is the bundle itself; write the report elsewhere")
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from base64 import b64decode
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,77 @@ def test_every_openable_row_shows_its_claims_and_enclosures_as_the_audit_has_the
         assert len(keys) == int(listed[1])
 
 
+def table(page: str, caption: str) -> list[list[str]]:
+    """The cells of the table with this caption, row by row."""
+    body = page.partition(f"<caption>{caption}</caption>")[2].partition("<tbody>")[2].partition("</tbody>")[0]
+    assert body
+    return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, flags=re.DOTALL) for row in body.split("</tr>")[:-1]]
+
+
+def test_a_row_shows_its_place_its_heaviest_keys_and_what_was_refuted(wrong: tuple[str, Audit]) -> None:
+    shown = dict(re.findall(r'<details id="row-(\d+)">(.*?)</details>', wrong[0], flags=re.DOTALL))["17"]
+    assert "<p>layer 2, head 3, query position 10</p>" in shown
+    assert "The bundle's own note on this row: “tv_upper: scores without the scale 1/√d”." in shown
+    assert ">tv_upper (refuted)</text>" in shown
+    assert ">smallest_k_for</text>" in shown
+    opened = open_bundle(WRONG)
+    scores, kept = opened.tensors["scores"].read(17, 18, 1)[0], opened.kept(17, 18)[0]
+    tokens = json.loads(opened.notes["tokens"])
+    weights = np.exp(scores.astype(np.float64)) / np.exp(scores.astype(np.float64)).sum()
+    listed = table(shown, "Heaviest keys of row 17")
+    assert [int(line[0]) for line in listed] == np.argsort(-scores, kind="stable")[:12].tolist()
+    for number, token, score, weight, fate in listed:
+        key = int(number)
+        assert token == tokens[key]
+        assert float(score) == scores[key]
+        assert float(weight) == pytest.approx(weights[key], rel=5e-3)
+        assert fate == ("kept" if kept[key] else "dropped")
+
+
+def test_tables_hold_what_the_audit_holds(wrong: tuple[str, Audit]) -> None:
+    page, found = wrong
+    for line, claim in zip(table(page, "Verdicts by kind of claim"), found.claims, strict=True):
+        counts = [str(int((claim.verdict == verdict).sum())) for verdict in Verdict]
+        assert line == [claim.rule.claim, *counts, claim.rule.theorem]
+    quantiles = {
+        line[0]: [float(value) for value in line[1:]] for line in table(page, "Quantiles over rows (estimates)")
+    }
+    assert len(quantiles) == 2 * (len(found.claims) - 1)
+    for claim in found.claims[:-2]:
+        slack = np.sort(claim.slack_estimate())
+        assert quantiles[f"slack of {claim.rule.claim}"][0] == pytest.approx(slack[0], rel=5e-3)
+        assert quantiles[f"slack of {claim.rule.claim}"][3] == pytest.approx(slack[31], rel=5e-3)
+        truth = np.sort(claim.lower)
+        told = quantiles[f"{claim.rule.quantity} ({claim.rule.claim})"]
+        assert told == sorted(told)
+        assert told[-1] == pytest.approx(truth[-1], rel=5e-3)
+    cells = table(page, "Cells of the heat maps")
+    assert [float(line[4]) for line in cells] == sorted(float(line[4]) for line in cells)  # all bad: worst first
+    per_head = {f"layer 2, head {name}": found.severity[16 * i : 16 * i + 16] for i, name in enumerate((0, 3, 6, 9))}
+    assert {line[0]: (line[1], line[2]) for line in cells} == {
+        name: ("16", str(int((severity != 0).sum()))) for name, severity in per_head.items()
+    }
+
+
+def test_it_says_what_was_judged_and_with_what(wrong: tuple[str, Audit]) -> None:
+    page = wrong[0]
+    assert sha256(WRONG.read_bytes()).hexdigest() in page
+    assert open_bundle(WRONG).inputs_digest() in page
+    assert f"numpy {np.__version__}" in page
+    assert "<pre><code>certify audit it --html page.html</code></pre>" in page
+    assert "384: 366 by float64 intervals, 18 by higher precision or exactly" in page
+    assert "1 × 4 × 16, 175 keys" in page
+
+
+def test_undecided_rows_count_as_not_valid_in_a_cell() -> None:
+    scores, kept = np.array([[0.5, 0.25, 0.0]] * 2), np.array([[True, True, False]] * 2)
+    nearest = float(certify.enclosures.tail_mass(scores[0], kept[0], 200).lower)
+    found = audit(Certificate(scores=scores, kept=kept, tv_upper=np.array([nearest, 0.9])), max_bits=20)
+    cells = cells_of(found, np.array([0.1, 0.1]), {})
+    assert cells.bad.tolist() == [[1, 0]]
+    assert cells.severity.tolist() == [[Verdict.UNDECIDED, Verdict.VALID]]
+
+
 def test_worst_rows_come_first(wrong: tuple[str, Audit]) -> None:
     page, found = wrong
     opened = [int(number) for number in re.findall(r'<details id="row-(\d+)">', page)]
@@ -126,6 +198,15 @@ def test_cells_gather_all_rows_whatever_the_shape(shape: tuple[int, ...]) -> Non
         assert (cells.slack == slack.min(axis=-1)).all()
         middle = np.sort(truth.reshape(by_cell), axis=-1)[..., (shape[-1] - 1) // 2]
         assert (cells.truth == middle).all()
+
+
+def test_a_single_axis_is_cut_into_strips_of_neighbours() -> None:
+    found = audit(certificate(200, claim=0.02))
+    cells = cells_of(found, np.arange(200.0), {})
+    assert cells.rows.tolist() == [[5] * 40]
+    assert (cells.bad == (found.severity != Verdict.VALID).reshape(40, 5).sum(axis=1)).all()
+    assert cells.truth.tolist() == [[5 * strip + 2 for strip in range(40)]]
+    assert cells.horizontal[1][:2] == ("0–4", "5–9")
 
 
 def test_cells_without_audited_rows_are_empty() -> None:
@@ -262,6 +343,7 @@ def test_bad_targets_are_one_line_and_write_nothing(tmp_path: Path) -> None:
     for arguments, message, environment in (
         ([copy, "--html", tmp_path / "no" / "page.html"], "there is no folder", {}),
         ([copy, "--html", copy], "is the bundle itself", {}),
+        ([copy, "--html", tmp_path], "is a folder", {}),
         ([copy, "--html", same, "--junit", same], "both page and JUnit XML", {}),
         ([copy, "--html", same], "pip install 'topk-certify[report]'", {"PYTHONPATH": f"{tmp_path}:."}),
     ):
