@@ -91,15 +91,22 @@ def top_k(scores: Scores, kept: Mask) -> Bounds:
 
 
 def smallest_k(scores: Scores, kept: Mask) -> Bounds:
-    """The ε that a top-k is certified for is met by k keys or fewer; what those leave is at least what the k leave."""
+    """What smallest_k says of the k largest at an ε as near to their τ as floats come: that they or fewer meet it, or,
+    where it keeps k + 1 keys and calls that proved to be smallest, that they do not. What fewer keys leave is no less.
+    """
 
     def row_bounds(row: Scores, k: int) -> tuple[float, float]:
-        upper = float(float_kernels.top_k(row, k, threads=1).upper)
-        if not 0.0 < upper < 1.0:
-            return 0.0, upper
-        found = float_kernels.smallest_k(row, upper, threads=1)
-        # where fewer keys do, their τ is no smaller; where more were taken, only ε itself is claimed of the k
-        return 0.0, float(found.upper) if found.k <= k else upper
+        _, low, high = float_kernels.top_k(row, k, grade="exact", threads=1)
+        lower, upper = 0.0, 1.0
+        for eps in {float(high), float((low + high) / 2)}:
+            if not 0.0 < eps < 1.0:
+                continue
+            found = float_kernels.smallest_k(row, eps, threads=1)
+            if found.k <= k:
+                upper = min(upper, float(found.upper))
+            elif found.k == k + 1 and found.proved_smallest:
+                lower = max(lower, eps)
+        return lower, upper
 
     return by_row(row_bounds, scores, kept)
 

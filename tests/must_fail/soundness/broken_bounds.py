@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import float_kernels
-from float_kernels import bounds, output_errors
+from float_kernels import bounds, exponential, output_errors
 from float_kernels.enclosure import SumBounds
 from tests.float_kernels import hunted_kernels
 from tests.float_kernels.hunted_kernels import attended_in_order, block_counts, by_row
@@ -28,6 +28,12 @@ def lse_in_base_2(scores: Any, kept: Any) -> Any:
     """lse_all − lse_H in bits, where nats are claimed: a factor of 1.44 too much from below."""
     lower, upper = KL(scores, kept)
     return lower / np.log(2.0), upper / np.log(2.0)
+
+
+def lightest_not_rounded(sums: SumBounds, lightest: Any, grade: Any) -> Any:
+    """(T + w)/(T + H) from the sums that serve upper bounds: the lightest kept key moved, and nothing given back."""
+    weight = np.where(lightest >= exponential.CLAMP, exponential.exponential(lightest, grade), 0.0)
+    return (sums.tail_upper + weight) / (sums.tail_upper + sums.kept_lower)
 
 
 def nats_taken_for_bits(scores: Any, kept: Any) -> Any:
@@ -251,6 +257,14 @@ MUTANTS = (
     kl("odds not rounded", broken("f_divergences.odds", odds_not_rounded)),
     kl("the count left out where KL leaves the range", broken("f_divergences._kl_by_largest", kl_without_the_count)),
     kl("the series of e^c − 1 cut after three terms", broken("f_divergences._SERIES_TERMS", 3), bound="both"),
+    # selection
+    Mutant(
+        "the smallest k called proved without rounding",
+        hunted_kernels.smallest_k,
+        (broken("selection._without_the_lightest", lightest_not_rounded),),
+        kept="top_k",
+        bound="both",
+    ),
     # partial knowledge
     Mutant("gap bound on a set that is not the top-k", gap_on_any_set),
     Mutant(
