@@ -39,8 +39,8 @@ def plan(
 ) -> None:
     """How many of n keys to keep so that the dropped mass is at most ε, for scores N(μ, σ²).
 
-    Gives the large-n rule, which half of all rows or more miss, and a k that is proved enough for all but a share δ of
-    the rows. It is about the model: what a real row drops is decided by `certify audit`.
+    Gives the large-n rule, which about half of all rows or more miss, and a k that is proved enough for all but a
+    share δ of the rows. It is about the model: what a real row drops is decided by `certify audit`.
     """
     from certify import design_rule
 
@@ -122,17 +122,17 @@ def _print(found: Plan, measured: Fit | None, own: dict[str, Any]) -> None:
     lines.append(f"the rule for n → ∞ says {found.k_asymptotic}: k/n → {found.fraction.digits(6)} [T17]")
     lines.append(f"warning: {found.warning}")
     if own:
-        least_eps, least_sigma = own["smallest_eps"], own["smallest_sigma"]
-        lines += ["", f"with k = {own['k']}: P(τ > {found.eps:.6g}) ≤ {_up(own['failure_upper'])} [T18]"]
-        confidence = f"with probability ≥ {1 - found.delta:.6g}"
-        lines.append(
-            f"  {confidence} it drops at most "
-            + ("an ε that could not be bounded" if least_eps is None else f"ε = {_up(least_eps)}")
-        )
-        lines.append(
-            f"  {confidence} it drops at most {found.eps:.6g} "
-            + ("for no σ up to 40 that could be proved" if least_sigma is None else f"where σ ≥ {least_sigma:.6g}")
-        )
+        least_eps, least_sigma, risk = own["smallest_eps"], own["smallest_sigma"], own["failure_upper"]
+        sure = f"with probability ≥ {1 - found.delta:.6g}"
+        lines += [
+            "",
+            f"k = {own['k']}: "
+            + (f"P(τ > {found.eps:.6g}) ≤ {_up(risk)} [T18]" if risk < 1 else "nothing could be proved"),
+            f"  drops, {sure}, at most "
+            + ("a mass for which no bound could be proved" if least_eps is None else f"ε = {_up(least_eps)}"),
+            f"  drops, {sure}, at most {found.eps:.6g} "
+            + ("for no σ up to 40 that could be proved" if least_sigma is None else f"where σ ≥ {least_sigma:.6g}"),
+        ]
     console = ResultConsole()
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)

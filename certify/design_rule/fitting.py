@@ -52,9 +52,7 @@ class Fit:
         share = f"{self.rejected:.0%} of the rows are rejected at 5 % (Lilliefors), median distance {self.distance:.3f}"
         if self.applies:
             return f"a Gaussian describes these scores: {share}"
-        return (
-            f"a Gaussian does not describe these scores, so a plan made from sigma promises nothing for them: {share}"
-        )
+        return f"a Gaussian does not describe these scores, and a plan promises nothing for them: {share}"
 
 
 def fit(scores: ArrayLike) -> Fit:

@@ -20,8 +20,8 @@ from certify.interval import Interval
 __all__ = ["Plan", "failure_probability", "plan", "smallest_eps", "smallest_sigma"]
 
 WARNING = (
-    "k_asymptotic is a limit, not a promise: at finite n half of all draws or more need more keys than that. "
-    "Keep k_guaranteed."
+    "the limit is no promise: at finite n about half of all rows or more need a larger share of the keys than that "
+    "(up to nine in ten, measured). Keep k_guaranteed."
 )
 _EPS_STEP = 1 / 512  # of the grid of ln(ε/(1 − ε)) on which smallest_eps searches
 _EPS_REACH = 20 * 512  # ε from e^−20 to 1 − e^−20
