@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from certify import design_rule as design_rule
     from certify import enclosures as enclosures
     from certify import search as search
     from certify import soundness as soundness
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from certify.auditor import audit as audit
     from certify.build import topk as topk
     from certify.certificate import Certificate as Certificate
+    from certify.design_rule import plan as plan
     from certify.interval import Interval as Interval
     from certify.reference_values import Reference as Reference
     from certify.reference_values import reference as reference
@@ -30,7 +32,9 @@ _HOMES = {
     "Reference": "certify.reference_values",
     "Verdict": "certify.rules",
     "audit": "certify.auditor",
+    "design_rule": "certify.design_rule",
     "enclosures": "certify.enclosures",
+    "plan": "certify.design_rule",
     "reference": "certify.reference_values",
     "search": "certify.search",
     "soundness": "certify.soundness",
@@ -44,7 +48,9 @@ __all__ = [
     "Reference",
     "Verdict",
     "audit",
+    "design_rule",
     "enclosures",
+    "plan",
     "reference",
     "search",
     "soundness",

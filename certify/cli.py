@@ -17,6 +17,7 @@ from certify.commands.audit import audit
 from certify.commands.capture import capture
 from certify.commands.conform import conform
 from certify.commands.demo import demo
+from certify.commands.plan import plan
 from certify.commands.prove import prove
 from certify.commands.reference import reference
 from certify.commands.search import search
@@ -33,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (audit, topk, search, soundness, capture, conform, prove, demo):
+for command in (audit, topk, search, soundness, capture, plan, conform, prove, demo):
     app.command()(command)
 # A quantity's inputs are options of its own, which typer cannot know.
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(reference)

@@ -185,6 +185,10 @@ class FirstPass:
         """Rows whose tail is wholly masked: τ = 0 exactly, whatever the radius."""
         return np.asarray(self._top_scores[0] == -np.inf)
 
+    def _zero_where_lossless(self, quantity: VectorInterval) -> VectorInterval:
+        """A quantity that is 0 without a tail is exactly that: outward steps from 0 would leave a claim of 0 open."""
+        return quantity.where(~self._lossless, VectorInterval.point(np.zeros_like(quantity.upper)))
+
     @cached_property
     @_QUIET
     def _odds(self) -> tuple[VectorInterval, Bools]:
@@ -202,7 +206,7 @@ class FirstPass:
         )
         odds = moved.where(self.scores.radius > 0, odds).clipped(0.0, np.inf)
         odds = odds.where(self._known, VectorInterval(np.zeros_like(shift), np.full_like(shift, np.inf)))
-        return odds.where(~self._lossless, VectorInterval.point(np.zeros_like(shift))), tail_below
+        return self._zero_where_lossless(odds), tail_below
 
     @cached_property
     @_QUIET
@@ -213,14 +217,15 @@ class FirstPass:
         odds, tail_below = self._odds
         other = VectorInterval(_one_over_one_plus(odds.upper).lower, _one_over_one_plus(odds.lower).upper)
         own = VectorInterval(_over_one_plus(odds.lower).lower, _over_one_plus(odds.upper).upper)
-        return own.where(tail_below, other).clipped(0.0, 1.0)
+        return self._zero_where_lossless(own.where(tail_below, other).clipped(0.0, 1.0))
 
     @cached_property
     @_QUIET
     def kl(self) -> VectorInterval:
         """KL(P̂‖P) = ln(1 + T/H) in nats (T2). Where H/T may be 0 in float64 the interval is [0, ∞]."""
         odds, tail_below = self._odds
-        return log1p(odds.where(tail_below, (VectorInterval.point(1.0) / odds).clipped(0.0, np.inf)))
+        ratio = odds.where(tail_below, (VectorInterval.point(1.0) / odds).clipped(0.0, np.inf))
+        return self._zero_where_lossless(log1p(ratio))
 
     @cached_property
     @_QUIET
@@ -257,7 +262,7 @@ class FirstPass:
             slack = np.where(np.isfinite(estimate), slack, np.inf)  # an overflow says nothing about this dimension
             squares = squares + (VectorInterval.point(estimate) + VectorInterval(-slack, slack)).square()
         error = (self.tail_mass * squares.sqrt()).clipped(0.0, np.inf)
-        return error.where(~self._lossless, VectorInterval.point(np.zeros_like(drift)))
+        return self._zero_where_lossless(error)
 
     @cached_property
     @_QUIET

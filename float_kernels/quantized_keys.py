@@ -10,7 +10,8 @@ Cauchy–Schwarz the bracket is at most ‖unit·levels‖·‖rest_k‖ + ‖re
 
     α = unit·c, β ≥ ‖unit·levels‖·c, γ ≥ ‖rest_q‖·max‖k − centre‖·c, offset = fl(q·centre)·c     in float64
     upper = (offset + (α·step)·product) + (β·‖rest_k‖ + γ)        in float32, these four constants rounded to it first
-    reach = c·‖unit·levels‖·(max‖k − centre‖ + 2 max‖rest‖) + c·‖q‖‖centre‖ + γ ≥ every intermediate result
+    reach = c·‖unit·levels‖·(max‖k − centre‖ + 2 max‖rest‖) + c·‖q‖·(max‖k‖ + max‖k − centre‖) + γ
+                                                                  at least every intermediate result in size
     γ takes on 2⁻⁴⁶·(d + 8)·reach for the float64 roundings, that of c = 1/√d and of q·centre among them, and
     2⁻²⁰·reach + 2⁻¹⁰⁰ for at most twelve float32 roundings, of which underflow adds 2⁻¹⁴⁹ times an integer below 2³¹
 
@@ -38,7 +39,8 @@ class QuantizedKeys(NamedTuple):
     """Keys [n, d] in whole codes.
 
     codes: int8 [n, d], or for 4 bits [n, ⌈d/2⌉] with code l in the low and code l + ⌈d/2⌉ in the high half of a byte.
-    step float32 [n]; rest float32 [n] ≥ ‖k − centre − step·code‖; centre float64 [d]; farthest ≥ max ‖k − centre‖.
+    step float32 [n]; rest float32 [n] ≥ ‖k − centre − step·code‖, largest_rest its largest and typical_rest its mean;
+    centre float64 [d], largest_norm ≥ max ‖k‖, farthest ≥ max ‖k − centre‖.
     """
 
     codes: NDArray[np.int8]
@@ -46,6 +48,9 @@ class QuantizedKeys(NamedTuple):
     rest: NDArray[np.float32]
     centre: Float64
     farthest: float
+    largest_norm: float
+    largest_rest: float
+    typical_rest: float
     bits: Bits
 
     @property
@@ -86,7 +91,7 @@ def quantize(key: NDArray[Any], bits: Bits = 8) -> QuantizedKeys:
     centre: Float64 = np.sum(key, axis=0, dtype=np.float64) / n
     codes = np.empty((n, d), dtype=np.int8)
     step, rest = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.float32)
-    farthest = 0.0
+    farthest, largest_norm = 0.0, 0.0
     for start in range(0, n, _KEYS_AT_A_TIME):
         part = slice(start, start + _KEYS_AT_A_TIME)
         offsets = key[part].astype(np.float64) - centre
@@ -101,9 +106,20 @@ def quantize(key: NDArray[Any], bits: Bits = 8) -> QuantizedKeys:
             missing = _norm_upper(offsets - usable[:, None] * whole) + size * 4 * _OUT
             rest[part] = np.nextafter(missing.astype(np.float32), np.float32(np.inf))
         farthest = max(farthest, float(size.max()))
+        largest_norm = max(largest_norm, float(_norm_upper(key[part].astype(np.float64)).max()))
     if not np.isfinite(rest).all():
         raise BadValueError("keys are too far apart for float32 steps: scale the keys down")
-    return QuantizedKeys(codes if bits == 8 else _packed(codes), step, rest, centre, farthest, bits)
+    return QuantizedKeys(
+        codes if bits == 8 else _packed(codes),
+        step,
+        rest,
+        centre,
+        farthest,
+        largest_norm,
+        float(rest.max()),
+        float(rest.mean()),
+        bits,
+    )
 
 
 def level(query: Float64, keys: QuantizedKeys, scale: float | None) -> LevelledQuery:
@@ -117,12 +133,13 @@ def level(query: Float64, keys: QuantizedKeys, scale: float | None) -> LevelledQ
     unit = unit if unit > 0.0 else 1.0
     whole = np.clip(np.rint(query / unit), -highest, highest)
     scaled = unit * whole
-    size, missing = _norm_upper(scaled), _norm_upper(query - scaled) + _norm_upper(query) * 4 * _OUT
+    norm, size = _norm_upper(query), _norm_upper(scaled)
+    missing = _norm_upper(query - scaled) + norm * 4 * _OUT
     beta = float(size * c) * (1.0 + 8 * _OUT)
     gamma = float(missing * keys.farthest * c) * (1.0 + 8 * _OUT)
     offset = float(query @ keys.centre) * c
-    around = float(_norm_upper(query) * _norm_upper(keys.centre)) * c
-    reach = beta * (keys.farthest + 2.0 * float(keys.rest.max())) + around + gamma
+    around = float(norm) * (keys.largest_norm + keys.farthest) * c  # ‖centre‖ ≤ ‖k‖ + ‖k − centre‖
+    reach = beta * (keys.farthest + 2.0 * keys.largest_rest) + around + gamma
     gamma += reach * (2.0**-46 * (d + 8) + 2.0**-20) + 2.0**-100
     padded = np.zeros(keys.codes.shape[1] * (1 if keys.bits == 8 else 2), dtype=np.int16)
     padded[:d] = whole

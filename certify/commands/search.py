@@ -21,8 +21,11 @@ def search(
     bundle: Annotated[Path, typer.Argument(help="A bundle with query and key, such as `certify capture` writes.")],
     eps: Annotated[float, typer.Option(help="The tail mass to allow.")],
     method: Annotated[
-        Literal["mass", "delta-k"],
-        typer.Option(help="mass: MC-Search over cells of keys. delta-k: Δk-Search by the multi-gap bound."),
+        Literal["mass", "delta-k", "prefilter"],
+        typer.Option(
+            help="mass: MC-Search over cells of keys. delta-k: Δk-Search by the multi-gap bound. prefilter: bounds of "
+            "every score from keys in 8 or 4 bits; made for long contexts."
+        ),
     ] = "mass",
     bound: Annotated[
         Optional[  # noqa: UP045
@@ -41,6 +44,7 @@ def search(
             "--keep-means", help="mass: keep unopened cells as their mean's weight; ε bounds half the ℓ₁ error."
         ),
     ] = False,
+    bits: Annotated[Literal["8", "4"], typer.Option(help="prefilter: bits of a key's component.")] = "8",
     output: Annotated[
         Optional[Path], typer.Option("--output", "-o", help="Also write certificates, which `certify audit` judges.")  # noqa: UP045
     ] = None,
@@ -55,8 +59,6 @@ def search(
 
     if output is not None:
         check_target(output)
-    if method == "delta-k" and keep_means:
-        raise BadInput("--keep-means with --method delta-k, which keeps no means; use --method mass")
     header, inputs = load_inputs(bundle)
     if header.level != "query-key":
         raise BadInput(
@@ -64,29 +66,28 @@ def search(
         )
     if "bias" in inputs or header.softcap is not None:
         raise BadInput(f"{bundle}: has a bias or soft-cap, which no cell bound covers; certify the scores themselves")
-    if method == "delta-k" and bound not in (None, "ball", "box", "ball_box"):
-        raise BadInput(
-            f"--bound {bound} with --method delta-k, which needs a bound on each score: ball, box or ball_box"
-        )
+    _check_options(method, bound, cells, count, keep_means)
     # Loads scikit-learn and compiled kernels: after everything that is refused at once.
-    from certify.search import build_cells, delta_k_search, mass_search
+    from certify.search import build_cells, delta_k_search, mass_search, prefilter_search, quantize_keys
     from certify.search_summary import as_json as summary_json
     from certify.search_summary import print_summary, summary_of
 
-    query, key, mass = inputs["query"], inputs["key"], method == "mass"
-    tree = mass and key.shape[-2] <= _MOST_KEYS_OF_A_TREE
+    query, key = inputs["query"], inputs["key"]
     options: dict[str, Any] = {
         "eps": eps,
         "scale": header.scale,
-        "cells": build_cells(key, cells or ("ward" if tree else "kmeans"), count=count),
-        "bound": bound or ("bennett" if mass else "ball_box"),
         "mask": inputs.get("mask"),
         "kv_groups": header.kv_groups,
     }
-    if mass:
-        result = mass_search(query, key, keep_means=keep_means, **options)
+    if method == "prefilter":
+        result = prefilter_search(query, quantize_keys(key, 8 if bits == "8" else 4), **options)
+    elif method == "mass":
+        index = build_cells(key, cells or ("ward" if key.shape[-2] <= _MOST_KEYS_OF_A_TREE else "kmeans"), count=count)
+        result = mass_search(query, key, cells=index, bound=bound or "bennett", keep_means=keep_means, **options)
     else:
-        result = delta_k_search(query, key, **options)
+        index = build_cells(key, cells or "kmeans", count=count)
+        options["bound"] = bound or "ball_box"
+        result = delta_k_search(query, key, cells=index, **options)
     if output is not None:
         result.certificate.save(output)
     with until_the_reader_leaves():
@@ -94,3 +95,16 @@ def search(
             sys.stdout.write(summary_json(summary_of(result)) + "\n")
         else:
             print_summary(summary_of(result), ResultConsole())
+
+
+def _check_options(method: str, bound: str | None, cells: str | None, count: int | None, keep_means: bool) -> None:
+    """Refuse an option that the method would ignore. Raises BadInput."""
+    if keep_means and method != "mass":
+        raise BadInput(f"--keep-means with --method {method}, which keeps no means; use --method mass")
+    for name, given in (("--bound", bound), ("--cells", cells), ("--count", count)):
+        if given is not None and method == "prefilter":
+            raise BadInput(f"{name} {given} with --method prefilter, which has no cells; leave it out")
+    if method == "delta-k" and bound not in (None, "ball", "box", "ball_box"):
+        raise BadInput(
+            f"--bound {bound} with --method delta-k, which needs a bound on each score: ball, box or ball_box"
+        )

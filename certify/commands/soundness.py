@@ -53,6 +53,8 @@ def soundness(
     """
     if html is not None and not html.parent.is_dir():
         raise BadInput(f"{html}: there is no folder {html.parent}; make it first")
+    if html is not None and html.is_dir():
+        raise BadInput(f"{html}: is a folder; name a file for the page")
     from certify.soundness import report, search
 
     with progress_bar("hunting", "s" if rows is None else "rows") as progress:

@@ -15,11 +15,21 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import ArrayLike
 
-from certify.errors import BadInput, BadScores
+from certify.errors import BadInput, BadScores, BadValues
 from certify.scores import Bools, Floats
 from certify.tensors import Array
 
-__all__ = ["Queries", "Scale", "check_budget", "check_eps", "exact_floats", "exact_keys", "read_queries", "read_scale"]
+__all__ = [
+    "Queries",
+    "Scale",
+    "check_budget",
+    "check_eps",
+    "exact_floats",
+    "exact_keys",
+    "read_queries",
+    "read_scale",
+    "read_values",
+]
 
 # Beyond this, squares and products of three such numbers could leave the range of float64.
 LARGEST = 2.0**250
@@ -59,14 +69,19 @@ class Queries:
         return self.rows or (1,)
 
 
-def exact_floats(array: ArrayLike, what: str) -> Array:
-    """The same numbers as contiguous native float32 or float64. Raises BadScores naming what is wrong."""
+def exact_floats(array: ArrayLike, what: str, *, looked_through: bool = True) -> Array:
+    """The same numbers as contiguous native float32 or float64, all finite where they are to be looked through.
+
+    Raises BadScores naming what is wrong.
+    """
     given = np.asarray(array)
     supported = given.dtype == ml_dtypes.bfloat16 or (given.dtype.kind == "f" and given.dtype.itemsize in (2, 4, 8))
     if not supported:
         raise BadScores(f"the {what} has dtype {given.dtype}; give float16, bfloat16, float32 or float64")
     found: Array = np.ascontiguousarray(given, dtype=np.float64 if given.dtype.itemsize == 8 else np.float32)
     found = found.reshape(given.shape)
+    if not looked_through:
+        return found
     wrong = ~np.isfinite(found)
     if wrong.any():
         place = [int(i) for i in np.argwhere(wrong)[0]]
@@ -133,6 +148,14 @@ def read_scale(scale: float | None, d: int) -> Scale:
             f"scale = {scale!r}; cell bounds need 0 < scale ≤ 2**250: turn the query round for a negative one"
         )
     return Scale(float(scale), float(scale), float(scale))
+
+
+def read_values(values: ArrayLike, keys: Array, *, looked_through: bool = True) -> Array:
+    """Values [*kv, n, dv] for keys [*kv, n, d], as contiguous native floats. Raises BadValues, BadScores."""
+    found = exact_floats(values, "values", looked_through=looked_through)
+    if found.shape[:-1] != keys.shape[:-1] or found.shape[-1] == 0:
+        raise BadValues(f"values have shape {found.shape}; keys {keys.shape} need {keys.shape[:-1]} and a width")
+    return found
 
 
 def check_eps(eps: float) -> float:

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from certify.certificate import Certificate
-from certify.errors import BadInput, BadValues
+from certify.errors import BadInput
 from certify.kernel_errors import kernel_errors
 from certify.scores import Floats
 from certify.search.cell_bounds import BoundName, bound_named
 from certify.search.cells import CellIndex, cells_of
-from certify.search.inputs import Queries, check_budget, check_eps, exact_floats, read_queries, read_scale
+from certify.search.inputs import Queries, check_budget, check_eps, read_queries, read_scale, read_values
 from certify.search.opened import Opened, Plan, open_cells
 from certify.search.result import SearchResult
 from float_kernels import require_ieee
@@ -151,9 +151,7 @@ def _assembled(found: list[Opened], queries: Queries, key: NDArray[Any], plan: P
 
 def _with_values(result: SearchResult, values: ArrayLike, keys: NDArray[Any]) -> SearchResult:
     """‖o − õ‖ = ‖Σ(P − P̃)(v − c)‖ ≤ ‖P − P̃‖₁ · max‖v − c‖ for any c, since P and P̃ both sum to 1 (T11)."""
-    given = exact_floats(values, "values").astype(np.float64)
-    if given.shape[:-1] != keys.shape[:-1]:
-        raise BadValues(f"values have shape {given.shape}; keys {keys.shape} need {keys.shape[:-1]} and a width")
+    given = read_values(values, keys).astype(np.float64)
     centred = given - np.mean(given, axis=-2, keepdims=True)  # about a float centre, off by one rounding a component
     width = given.shape[-1]
     farthest: Floats = (

@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike
 from certify.certificate import Certificate
 from certify.errors import BadInput
 from certify.kernel_errors import kernel_errors
-from certify.search.inputs import Queries, Scale, check_eps, exact_keys, read_queries, read_scale
+from certify.search.inputs import Queries, Scale, check_eps, exact_keys, read_queries, read_scale, read_values
 from certify.search.mass import PRODUCER
-from certify.search.prefiltered_rows import Head, QueryRows, Rows, fewest, largest
+from certify.search.prefiltered_rows import Head, QueryRows, Rows, fewest, largest, sample_of
 from certify.search.result import SearchResult
 from certify.tensors import Array
 from float_kernels import require_ieee
@@ -36,7 +36,7 @@ class KeyIndex:
     key: Array
     bits: Bits
     groups: tuple[QuantizedKeys, ...]
-    norms: tuple[float, ...]  # ≥ the largest ‖k‖ of the head
+    samples: tuple[QuantizedKeys, ...]
 
     @property
     def nbytes(self) -> int:
@@ -50,11 +50,7 @@ def quantize_keys(key: ArrayLike, bits: Bits = 8) -> KeyIndex:
     flat = keys.reshape(-1, *keys.shape[-2:])
     with kernel_errors():
         groups = tuple(quantize(one, bits) for one in flat)
-    norms = tuple(
-        (float(group.farthest) + float(np.linalg.norm(group.centre))) * (1.0 + (keys.shape[-1] + 8) * 2.0**-52)
-        for group in groups
-    )
-    return KeyIndex(np.asarray(key), keys, bits, groups, norms)
+    return KeyIndex(np.asarray(key), keys, bits, groups, tuple(map(sample_of, groups)))
 
 
 def prefilter_search(
@@ -65,6 +61,7 @@ def prefilter_search(
     k: int | None = None,
     scale: float | None = None,
     mask: ArrayLike | None = None,
+    values: ArrayLike | None = None,
     kv_groups: int = 1,
     adaptive: bool = True,
 ) -> SearchResult:
@@ -73,9 +70,10 @@ def prefilter_search(
     query [d], [m, d] or [..., heads, queries, d] for an index of [n, d] or [..., heads/kv_groups, n, d]; scale and mask
     as `mass_search`. Give exactly one of eps and k. With k, every key that may be among the k largest is scored, the k
     largest are kept, and `top_k` is claimed where that is proved of every row (T21).
-    adaptive: ask a sample first, and score densely where the codes would not pay: a matter of time alone, tv_upper ≤
-    eps holds either way. A few heavy keys that the sample misses cost the saving, never the certificate.
-    Raises BadInput, BadScores, UntrustedThread.
+    values: [*kv, n, dv]; then the result has `output_estimate`, the attention output over the kept keys.
+    adaptive: ask a sample first, and keep all keys where more than a fifth would be kept anyway, for then the codes do
+    not pay: a matter of time alone. A few heavy keys that the sample misses cost the saving, never the certificate.
+    Raises BadInput, BadScores, BadValues, UntrustedThread.
     """
     if (eps is None) == (k is None):
         raise BadInput(f"{'neither' if k is None else 'both'} of k and eps given; choose one")
@@ -85,12 +83,15 @@ def prefilter_search(
         raise BadInput(f"k = {k!r}; give a whole number from 1 to the {n} keys")
     real = read_scale(scale, d)
     queries = read_queries(query, index.key, kv_groups, mask)
+    value = None
+    if values is not None:  # nothing is claimed about the output, and a search for NaN would cost more than the search
+        value = read_values(values, index.key, looked_through=False).reshape(len(index.groups), n, -1)
     found: list[Rows] = []
     with kernel_errors():
         require_ieee()
         step = max(1, _SCORES_AT_A_TIME // n)
         for group, codes in enumerate(index.groups):
-            head = Head(index.key.reshape(-1, n, d)[group], codes, index.norms[group], real)
+            head = Head(index.key.reshape(-1, n, d)[group], codes, index.samples[group], real)
             for start in range(0, queries.exact.shape[1], step):
                 part = slice(start, start + step)
                 rows = QueryRows(
@@ -98,11 +99,12 @@ def prefilter_search(
                     queries.norm[group, part],
                     None if queries.attended is None else queries.attended[group, part],
                 )
+                one = None if value is None else value[group]
                 if k is not None:
-                    found.append(largest(head, rows, int(k)))
+                    found.append(largest(head, rows, int(k), one))
                 else:
                     assert target is not None
-                    found.append(fewest(head, rows, target, adaptive))
+                    found.append(fewest(head, rows, target, adaptive, one))
     return _assembled(found, index, queries, real, target)
 
 
@@ -137,4 +139,5 @@ def _assembled(found: list[Rows], index: KeyIndex, queries: Queries, scale: Scal
         scored_keys=joined("scored").reshape(rows),
         cell_scores=np.zeros(rows, dtype=np.int64),
         bytes_read=joined("bytes_read").reshape(rows),
+        output_estimate=None if found[0].output is None else joined("output").reshape(*rows, -1),
     )

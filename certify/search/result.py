@@ -28,7 +28,9 @@ class SearchResult:
     method                what searched, with its bound
     means_kept            [*rows, cells] cells that are kept as their mean, or None
     l1_upper [*rows]      ‖P − P̃‖₁ ≤ this, P̃ giving every key of such a cell the weight of the cell's mean; else None
-    output_error_upper    [*rows] ‖o − õ‖₂ ≤ this, õ = Σ P̃ v, where values were given; else None
+    output_error_upper    [*rows] ‖o − õ‖₂ ≤ this, õ = Σ P̃ v, where cells are kept as means and values were given
+    output_estimate       [*rows, dv] Σ P̂ v over the kept keys, in float arithmetic and without a bound, where
+                          `prefilter_search` was given values; else None
     """
 
     certificate: Certificate
@@ -43,6 +45,7 @@ class SearchResult:
     means_kept: Bools | None = None
     l1_upper: Floats | None = None
     output_error_upper: Floats | None = None
+    output_estimate: Floats | None = None
 
     @property
     def kept(self) -> Bools:

@@ -49,13 +49,14 @@ def remember(path: Path, found: Counterexample) -> None:
         old for old in _read(path) if any(old.get(key) != entry[key] for key in ("dtype", "scores", "kept", "values"))
     ]
     text = json.dumps({"schema": DATABASE_SCHEMA, "rows": [*entries, entry][-_MOST_ROWS:]}, indent=1)
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(text + "\n")
     partial.replace(path)
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
+    if not path.parent.is_dir():
+        raise BadInput(f"{path}: there is no folder {path.parent}; make it first")
     if not path.exists():
         return []
     if path.is_dir():

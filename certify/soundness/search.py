@@ -209,7 +209,7 @@ class _Search:
             claims = self.calls(batch, left)
         except Fault as fault:
             row = batch.row(fault.row) if fault.row >= 0 else None
-            self.bad_call = BadCall(fault.kind, fault.message, family, row)
+            self.bad_call = BadCall(fault.kind, fault.message, "" if row is None else family, row)
             return None
         batch = batch.rows(slice(0, len(claims)))
         with default_float_environment():

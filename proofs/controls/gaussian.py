@@ -95,4 +95,18 @@ def finite_guarantee() -> tuple[Control, ...]:
             sp.Le(psi, 1 / (2 * (1 - x / 4))),
             grid={x: (sp.Rational(1, 10), sp.Integer(1))},
         ),
+        Control(
+            "T18",
+            "the excess above the threshold without its 1",
+            sp.Eq((1 - eps) * x - (x - 1), 1 - eps * x),
+            sp.Eq((1 - eps) * x - (x - 1), -eps * x),
+            (sp.Lt(eps, 1), sp.Gt(x, 1)),
+        ),
+        Control(
+            "T18",
+            "the order statistics' loss with the wrong sign",
+            sp.Equivalent(sp.Gt((1 - eps) * (T + H) - H, 0), sp.Gt((1 - eps) * (T + H) - (H + x), -x)),
+            sp.Equivalent(sp.Gt((1 - eps) * (T + H) - H, 0), sp.Gt((1 - eps) * (T + H) - (H + x), x)),
+            (sp.Lt(eps, 1),),
+        ),
     )

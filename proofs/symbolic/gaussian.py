@@ -195,3 +195,74 @@ def finite_guarantee() -> Derivation:
             "the binomial tail of #{Z > z} is computed exactly or bounded, not derived",
         ),
     )
+
+
+def sharper_guarantee() -> Derivation:
+    """T18 as `certify.design_rule` computes it: from order statistics to an i.i.d. sum, and from its characteristic
+    function to a probability. Weights are in units of the threshold.
+    """
+    w, y = sp.Symbol("w", positive=True), sp.Symbol("y", real=True)
+    S, E, R = (sp.Symbol(name, positive=True) for name in ("S", "E", "R"))  # Σw, Σ(w − 1)_+, what is lost
+    above, between = sp.Symbol("H_N", positive=True), sp.Symbol("B", positive=True)
+    N, k = sp.Symbol("N", integer=True, positive=True), sp.Symbol("k", integer=True, positive=True)
+    L, step = sp.Symbol("L", positive=True), sp.Symbol("h", positive=True)
+    j = sp.Symbol("j", integer=True, positive=True)
+    return Derivation(
+        "T18",
+        "The finite-n guarantee by characteristic functions",
+        Setting(unit_interval=(eps,)),
+        (
+            chain(
+                "τ_k > ε, with Σ_{j≤k} w_(j) = k + E − R, says that ΣY > k − R for ΣY = (1 − ε)Σw − E",
+                ((S - (k + E - R)) / S - eps) * S,
+                equals(((1 - eps) * S - E) - (k - R), "and Σw > 0"),
+            ),
+            chain(
+                "Y above the threshold, where (w − 1)_+ = w − 1",
+                (1 - eps) * w - (w - 1),
+                equals(1 - eps * w, "collect w"),
+            ),
+            chain(
+                "R where N > k keys exceed 1: E = H_N − N, and B = Σ_{k<j≤N} w_(j) is not among the k",
+                k + (above - N) - (above - between),
+                equals((N - k) * (between / (N - k) - 1), "R = Σ_{k<j≤N} (w_(j) − 1): N − k terms"),
+            ),
+            chain(
+                "R where N < k: B = Σ_{N<j≤k} w_(j) is among the k",
+                k + (above - N) - (above + between),
+                equals((k - N) * (1 - between / (k - N)), "R = Σ_{N<j≤k} (1 − w_(j)): k − N terms"),
+            ),
+            chain(
+                "the square wave's odd coefficients",
+                sp.Integral(sp.sin((2 * j - 1) * sp.pi * y / L), (y, 0, L)) / L,
+                equals(2 / (sp.pi * (2 * j - 1)), "integrate", Rule.CALCULUS),
+            ),
+            chain(
+                "its even coefficients",
+                sp.Integral(sp.sin(2 * j * sp.pi * y / L), (y, 0, L)) / L,
+                equals(0, "integrate", Rule.CALCULUS),
+            ),
+            chain(
+                "the smoothing's exponents rise: θ_{j+1}² − θ_j² with θ_j = (2j − 1)h",
+                ((2 * j + 1) * step) ** 2 - ((2 * j - 1) * step) ** 2,
+                equals(8 * j * step**2, "expand"),
+            ),
+            completing_the_square(),
+            completing_the_square(sp.Integer(2)),
+            antiderivative(),
+            antiderivative(sp.Integer(2)),
+            chain(
+                "E W² above the threshold",
+                (1 - eps * w) ** 2,
+                equals(1 - 2 * eps * w + eps**2 * w**2, "expand, and take the moments of w one by one"),
+            ),
+        ),
+        assumed=(
+            "capping Y from below can only raise ΣY; ΣW > a and G > −c imply Σ(W − μ) + sG > 0 where nμ + cs ≤ a, and "
+            "G is independent of the keys",
+            "the Fourier series of the square wave converges boundedly (Dirichlet–Jordan), so that its expectation may "
+            "be taken term by term; independence: the characteristic function of a sum is a power",
+            "Cauchy's estimate of Taylor coefficients, Robbins' bounds on factorials; binomial tails fall at least "
+            "geometrically; the rounding budgets in the docstrings of certify/design_rule, which are argued by hand",
+        ),
+    )

@@ -295,3 +295,14 @@ def test_blocks_from_queries_and_keys(d: int, scale: float | None, softcap: floa
         assert arb_truth.encloses(enclosures.kl(row, kept[i], BITS), divergence)
         assert number(float(made.tail_mass.lower[i])) <= tau <= number(float(made.tail_mass.upper[i]))
         assert gap_holds(made, i, row, kept[i])
+
+
+def test_a_tail_without_weight_is_zero_and_not_almost() -> None:
+    """5e-324 instead of 0 leaves a claim of 0 to exact arithmetic, for a second a row where scores are products."""
+    scores = np.array([[0.5, -1.0, 2.0], [0.5, -np.inf, 2.0], [0.5, -1.0, 2.0]])
+    kept = np.array([[True, True, True], [True, False, True], [True, False, True]])
+    made = FirstPass(ScoreBlock(scores, np.full(3, 1e-9)), kept, np.ones((1, 3, 2)))
+    for found in (made.tail_mass, made.kl, made.output_error):
+        assert found.lower[:2].tolist() == found.upper[:2].tolist() == [0.0, 0.0]
+    assert made.tail_mass.lower[2] > 0
+    assert made.kl.lower[2] > 0

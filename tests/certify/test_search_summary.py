@@ -95,8 +95,10 @@ def certify_command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         ("--keep-means",),
         ("--bound", "ball", "--cells", "kmeans", "--count", "30"),
         ("--method", "delta-k"),
+        ("--method", "prefilter"),
+        ("--method", "prefilter", "--bits", "4"),
     ],
-    ids=["tree", "means", "ball", "delta-k"],
+    ids=["tree", "means", "ball", "delta-k", "int8", "int4"],
 )
 def test_the_certificates_pass_the_audit(options: tuple[str, ...], tmp_path: Path) -> None:
     out = tmp_path / "found.safetensors"
@@ -122,6 +124,8 @@ def test_bad_input_is_one_line_and_exit_2(tmp_path: Path) -> None:
         ((capped, "--eps", "0.1"), "has a bias or soft-cap"),
         ((QUERY_KEY, "--eps", "0.1", "--method", "delta-k", "--bound", "chord"), "--bound chord with --method delta-k"),
         ((QUERY_KEY, "--eps", "0.1", "--method", "delta-k", "--keep-means"), "--keep-means with --method delta-k"),
+        ((QUERY_KEY, "--eps", "0.1", "--method", "prefilter", "--bound", "box"), "--bound box with --method prefilter"),
+        ((QUERY_KEY, "--eps", "0.1", "--method", "prefilter", "--count", "3"), "--count 3 with --method prefilter"),
         ((QUERY_KEY, "--eps", "0.1", "-o", tmp_path / "out.h5"), "unknown suffix '.h5'"),
         ((tmp_path / "none", "--eps", "0.1"), "there is no such file"),
     ):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import certify
-from certify.errors import BadInput, BadScores
+from certify.errors import BadInput, BadScores, BadValues
 from certify.search import SearchResult, prefilter_search, prefiltered_rows, quantize_keys
 
 from .adversarial_keys import keys_and_queries
@@ -83,7 +83,8 @@ def test_diffuse_rows_are_scored_densely() -> None:
     accepted(result)
     assert result.fell_back
     assert not result.fires
-    assert result.scored_keys == len(key)
+    assert result.scored_keys == result.k == len(key)
+    assert result.tv_upper == 0.0
     assert result.bytes_read == key.nbytes
     stubborn = prefilter_search(query, quantize_keys(key), eps=0.01, adaptive=False)
     accepted(stubborn)
@@ -119,12 +120,25 @@ def test_a_certificate_that_misses_eps_is_never_returned(monkeypatch: pytest.Mon
     assert result.scored_keys > len(key)  # what the codes had it score in vain is counted too
 
 
-def test_dense_float32_scores_that_are_not_good_enough_are_taken_again() -> None:
-    """Scores near 10⁵ nats: float32 is off by more than a hundredth, and the odds by e^0.02."""
-    r = np.random.default_rng(6)
-    query, key = np.float32([1000.0, 0.1]), r.normal(size=(400, 2)).astype(np.float32)
-    key[:, 0] = 300.0
-    accepted(prefilter_search(query, quantize_keys(key, 4), eps=0.3, scale=1.0))
+def test_scores_beyond_the_range_of_float32() -> None:
+    """The bounds by codes say nothing here, and every row is scored in float64."""
+    key = np.random.default_rng(6).normal(size=(40, 2)) * 1e20
+    index = quantize_keys(key)
+    for choice in ({"eps": 0.3}, {"k": 3}):
+        result = prefilter_search(np.array([1e20, 1e19]), index, scale=1.0, **choice)  # type: ignore[arg-type]
+        accepted(result)
+
+
+@pytest.mark.parametrize("choice", [{"eps": 0.01}, {"eps": 0.01, "adaptive": False}, {"k": 7}])
+def test_the_output_is_that_of_the_kept_keys(choice: dict[str, Any]) -> None:
+    for spread in (5.0, 0.3):
+        query, key = long_context(spread)
+        values = np.random.default_rng(7).normal(size=(20000, 6)).astype(np.float32)
+        result = prefilter_search(np.stack([query, -query]), quantize_keys(key), values=values, **choice)
+        for q, kept, output in zip((query, -query), result.kept, result.output_estimate, strict=True):
+            scores = key[kept].astype(np.float64) @ q.astype(np.float64) / np.sqrt(32)
+            weights = np.exp(scores - scores.max())
+            assert np.allclose(output, weights @ values[kept] / weights.sum(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +153,7 @@ def test_dense_float32_scores_that_are_not_good_enough_are_taken_again() -> None
         ({"k": 1, "scale": -2.0}, BadInput, "turn the query round"),
         ({"k": 1, "kv_groups": 3}, BadScores, "do not fit"),
         ({"k": 1, "query": np.ones(5)}, BadScores, r"query \(5,\)"),
+        ({"k": 1, "values": np.ones((5, 2))}, BadValues, r"\(5, 2\)"),
         ({"k": 1, "mask": np.zeros(6, bool)}, BadScores, "attends no key"),
     ],
 )

@@ -59,7 +59,10 @@ def test_a_bad_call_and_bad_input() -> None:
     found = soundness_command(f"{KERNELS}:crashes", "--rows", "4000")
     assert found.returncode == 2
     assert "kills its process: the call ended the process by signal SIGSEGV" in found.stdout
-    assert soundness_command("nowhere:f").returncode == 2
+    absent = soundness_command("nowhere:f")
+    assert absent.returncode == 2
+    assert "not importable: nowhere: No module named 'nowhere'" in absent.stdout
+    assert "[" not in absent.stdout, "no family is to blame where there was no row"
     assert soundness_command(f"{KERNELS}:naive", "--quantity", "mass").returncode == 2
     refused = soundness_command(f"{KERNELS}:naive", "--min-n", "9", "--max-n", "3")
     assert refused.returncode == 2
@@ -67,6 +70,9 @@ def test_a_bad_call_and_bad_input() -> None:
     refused = soundness_command(f"{KERNELS}:naive", "--html", "/no/such/folder/page.html")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "there is no folder /no/such/folder; make it first" in refused.stderr
+    refused = soundness_command(f"{KERNELS}:naive", "--html", ROOT)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "is a folder; name a file for the page" in refused.stderr
 
 
 def test_json_and_a_file_by_its_path(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ KERNELS = "tests.certify.soundness.hunted_kernels"
 
 
 def test_rows_come_back_exactly_and_once(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "rows.json"
+    path = tmp_path / "rows.json"
     found = soundness.hunt(f"{KERNELS}:naive_output", quantity="output", rows=5_000).counterexample
     assert found is not None
     for _ in range(3):
@@ -71,6 +71,8 @@ def test_other_files_are_refused(tmp_path: Path, text: str, words: str) -> None:
     assert path.read_text() == text
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_folders(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="there is no folder"):
+        soundness.hunt(f"{KERNELS}:naive", rows=10, database=tmp_path / "absent" / "rows.json")
     with pytest.raises(BadInput, match="is a folder"):
         soundness.hunt(f"{KERNELS}:naive", rows=10, database=tmp_path)
