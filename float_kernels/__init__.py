@@ -16,6 +16,9 @@ row alone, not on batch, threads or processor (`dot` excepted: its scores come f
     score_radius(query, key) -> radius                      the same after somebody else's GEMM
     perturbed_tail_mass(scores, kept, radius) -> (lower, upper)
 
+Rooms of the certified search: `quantized_keys` (bounds of all scores from 8 or 4 bits a component), `cell_masses` (what
+a cell of keys can weigh), `compiled_walk` (which cells to open).
+
 Errors are subclasses of KernelError (`errors`). Numba loads at the first call that needs it.
 """
 

@@ -108,7 +108,7 @@ def quantize(key: NDArray[Any], bits: Bits = 8) -> QuantizedKeys:
         farthest = max(farthest, float(size.max()))
         largest_norm = max(largest_norm, float(_norm_upper(key[part].astype(np.float64)).max()))
     if not np.isfinite(rest).all():
-        raise BadValueError("keys are too far apart for float32 steps: scale the keys down")
+        raise OutOfRangeError("keys are too far apart for float32 steps: scale the keys down")
     return QuantizedKeys(
         codes if bits == 8 else _packed(codes),
         step,

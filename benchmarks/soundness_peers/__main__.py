@@ -140,8 +140,9 @@ def exactly(outcomes: list[Outcome]) -> Iterator[str]:
             continue
         scores = ", ".join(score.hex() for score in found.row.exact_scores[0].tolist())
         kept = np.flatnonzero(found.row.kept[0]).tolist()
+        values = "" if found.row.values is None else f", values {found.row.values[0].astype(np.float64).tolist()}"
         yield (
-            f"- {each.peer.library}: {each.peer.name}, {each.dtype}. Scores ({scores}), kept {kept}: claimed "
+            f"- {each.peer.library}: {each.peer.name}, {each.dtype}. Scores ({scores}), kept {kept}{values}: claimed "
             f"{found.symbol} ≤ {found.claimed.hex()}, truth in {found.truth.digits(20)}; off by {found.ulps:.3g} ulp, "
             f"relative {found.relative:.2g}; family “{found.family}”."
         )

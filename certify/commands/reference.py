@@ -68,6 +68,8 @@ def reference(
     found = quantities.find(quantity)
     if output is not None:
         _check_target(output)
+    if rows is not None and bundle is None:
+        raise BadInput("--rows names rows of a bundle; give --bundle too")
     if family is not None and bundle is not None:
         raise BadInput("--family and --bundle both give the inputs; use one")
     if family is not None:

@@ -14,7 +14,7 @@ from certify.errors import BadInput
 
 __all__ = ["picture"]
 
-SIGMAS = tuple(0.25 * i for i in range(1, 19))
+SIGMAS = tuple(0.5 * i for i in range(1, 10))
 _SIMULATED_KEYS = 4_000_000  # of all draws of one point together
 
 
@@ -62,7 +62,7 @@ def picture(
                 fmt="o",
                 markersize=3,
                 linewidth=1,
-                label=f"simulated {1 - delta:.0%} quantile, 99 % interval",
+                label=f"simulated {100 * (1 - delta):g} % quantile, 99 % interval",
             )
             axes.plot(sigmas, median, ".", markersize=3, color=colour["quiet"], label="simulated median")
             rule = [float(p.fraction.upper) for p in plans]

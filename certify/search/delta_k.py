@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from numpy.typing import ArrayLike
 
-from certify.search.cell_bounds import bound_named
+from certify.search.cell_bounds import BoundName, bound_named
 from certify.search.cells import CellIndex, cells_of
 from certify.search.inputs import check_budget, check_eps, read_scale
 from certify.search.mass import search_cells
@@ -23,7 +21,7 @@ def delta_k_search(
     eps: float,
     scale: float | None = None,
     cells: CellIndex | None = None,
-    bound: Literal["ball", "box", "ball_box"] = "ball",
+    bound: BoundName = "ball",
     mask: ArrayLike | None = None,
     kv_groups: int = 1,
     budget: int | None = None,
@@ -32,7 +30,8 @@ def delta_k_search(
 
     Keys are scored cell after cell, the cell with the largest bound on a score first. After M scored keys, with u the
     largest bound of an unopened cell, (n − M)·e^u bounds what is unscored; the search stops when that and the dropped
-    keys are at most the share eps. Unlike `mass_search` it does not use which cell an unscored key lies in.
+    keys are at most the share eps. Unlike `mass_search` it does not use which cell an unscored key lies in, and of a
+    bound only the largest score.
     Arguments, results and errors as `mass_search`.
     """
     index = cells_of(key, cells)

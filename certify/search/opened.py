@@ -140,7 +140,7 @@ def kl_upper_of(odds: Floats) -> Floats:
     Up to 1 by ln(1 + χ) ≤ χ(6 + χ)/(6 + 4χ), equal at 0, whose derivative exceeds 1/(1 + χ) by 4χ³/((6 + 4χ)²(1 + χ)).
     """
     small = np.minimum(odds, 1.0)
-    found = up(up(small * up(6.0 + small)) / down(6.0 + 4.0 * small))
+    found = np.where(small > 0.0, up(up(small * up(6.0 + small)) / down(6.0 + 4.0 * small)), 0.0)
     return np.where(odds <= 1.0, found, log1p_upper(odds)) if (odds > 1.0).any() else found
 
 
@@ -175,7 +175,7 @@ def _key_weights(products: Floats, error: Floats, known: Bools, scale: Scale, sh
 def _tail_of_cells(masses: CellMasses, unopened: Bools, key_cells: KeyCells, plan: Plan, shift: Floats) -> Floats:
     """≥ the mass [m] of all unopened cells: cell by cell (T20), or all their keys at the largest bound (T19)."""
     if not plan.pooled:
-        return sum_upper(np.where(unopened, masses.upper, 0.0))
+        return np.where(unopened.any(axis=-1), sum_upper(np.where(unopened, masses.upper, 0.0)), 0.0)
     highest = np.max(np.where(unopened, masses.top, -np.inf), axis=-1, initial=-np.inf)
     keys = np.sum(np.where(unopened, key_cells.count, 0), axis=-1)
     pooled: Floats = up(keys * exp_upper(up(highest - shift[:, 0])))

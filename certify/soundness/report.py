@@ -121,8 +121,9 @@ def page(found: Hunt) -> str:
         tightest_family=None if found.tightest is None else found.tightest.family,
         tightest_head=None if found.tightest is None else _row_head(found.tightest.row),
         tightest_cells=None if found.tightest is None else list(_row_cells(found.tightest.row)),
-        coverage_head=[*_COVERAGE_HEAD, "what it is"],
-        coverage=[[*_coverage_cells(one), _SUMMARIES.get(one.family, "")] for one in found.coverage],
+        coverage_head=_COVERAGE_HEAD,
+        coverage=[_coverage_cells(one) for one in found.coverage],
+        families=[(one.family, _SUMMARIES[one.family]) for one in found.coverage if one.family in _SUMMARIES],
     )
 
 

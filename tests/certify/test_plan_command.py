@@ -58,7 +58,7 @@ def test_the_picture(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     drawing = target.read_text(encoding="utf-8")
     assert drawing.startswith("<?xml")
-    for label in ("guarantee (T18)", "half of the rows or more miss ε", "simulated 95% quantile", "n = 16, ε = 0.1"):
+    for label in ("guarantee (T18)", "half of the rows or more miss ε", "simulated 95 % quantile", "n = 16, ε = 0.1"):
         assert label in drawing
 
 

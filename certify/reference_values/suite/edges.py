@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from certify.reference_values.suite.case import Case, row
+from certify.reference_values.suite.case import Case, kept, row
 from certify.scores import FLOAT_DTYPES
 
 __all__ = ["edges"]
@@ -60,6 +60,7 @@ def edges() -> Iterator[Case]:
     yield from _exact_ties()
     yield from _range_ends()
     yield from _scalars()
+    yield from _dot_products()
 
 
 def _dtypes() -> Iterator[Case]:
@@ -169,3 +170,23 @@ def _scalars() -> Iterator[Case]:
     )
     quarter: dict[str, Any] = {"query": vector, "key": key, "scale": 0.25, "accumulator": "float32"}
     yield Case("quarter/score_radius", "score_radius", quarter | {"stored": "bfloat16"})
+
+
+def _dot_products() -> Iterator[Case]:
+    """Scores that are the real numbers q·k·scale: no float holds them, and the order of keys may hang on that."""
+    key = np.array([[2.0, -1.0, 0.5], [0.25, 1.0, 1.0], [1.0, 0.0, -3.0], [2.0, -1.0, 0.5]])
+    plain: dict[str, Any] = {"query": np.array([1.5, -2.0, 0.5]), "key": key, "kept": kept(4, [0, 2])}
+    ways: dict[str, dict[str, Any]] = {
+        "one-over-root-3": {},
+        "scaled": {"scale": 0.125},
+        "biased-and-masked": {"bias": np.array([0.5, 0.0, -np.inf, 1.0]), "mask": np.array([True, True, True, False])},
+        "soft-capped": {"scale": 1.0, "softcap": 2.5},
+    }
+    for name, more in ways.items():
+        for quantity in ("tail_mass", "kl", "output_error"):
+            value = {"value": key - 1.0} if quantity == "output_error" else {}
+            yield Case(f"{name}/{quantity}", quantity, plain | more | value)
+    # 1 + 2^-60 and 1 are dot products of floats, and the rounded ones are equal.
+    near = np.array([[1.0, 2.0**-60], [1.0, 0.0]])
+    inputs = {"query": np.ones(2), "key": near, "kept": kept(2, [0]), "scale": 1.0}
+    yield Case("equal-when-rounded/tail_mass", "tail_mass", inputs)

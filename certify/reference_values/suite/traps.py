@@ -29,7 +29,7 @@ TOO_HIGH = ("value", "lower")
 
 
 def near(name: str, wrong: Interval | float, answer: tuple[str, ...] = ANY) -> Trap:
-    centre = wrong if isinstance(wrong, float) else float((wrong.lower + wrong.upper) / 2)
+    centre = wrong if isinstance(wrong, float) else float(wrong.lower)
     reach = abs(centre) * _SLACK
     return Trap(name, answer, centre - reach, centre + reach)
 

@@ -146,6 +146,7 @@ ROW = ("--scores", "0,1", "--kept", "0")
         (("kl", "--family", "normal", "--bundle", "x.npz"), "both give the inputs; use one"),
         (("kl", "--bundle", "missing.npz"), "there is no such file"),
         (("kl", "--bundle", example("minilm-attention.safetensors"), "--rows", "99999"), "row 99999 is out of range"),
+        (("kl", *ROW, "--rows", "1"), "--rows names rows of a bundle"),
         (("suite",), "say where with -o"),
         (("suite", "--scores", "1", "-o", "x.json"), "the suite takes no inputs"),
     ],

@@ -74,6 +74,34 @@ def test_a_single_query_gives_single_answers() -> None:
     accepted(result)
 
 
+@pytest.mark.parametrize("search", [mass_search, delta_k_search])
+def test_what_has_nothing_to_search(search: Any) -> None:
+    """One key; a query of norm 0 and keys all equal, where every key counts the same; an ε that needs every key."""
+    random = np.random.default_rng(5)
+    for key, query, eps, fewest in (
+        (random.normal(size=(1, 3)), random.normal(size=3), 0.1, 1),
+        (random.normal(size=(10, 3)), np.zeros(3), 0.25, 8),
+        (np.ones((10, 3)), np.ones(3), 0.25, 8),
+        (random.normal(size=(10, 3)), random.normal(size=3), 1e-300, 10),
+    ):
+        result = search(query, key, eps=eps)
+        accepted(result)
+        assert result.k == fewest
+        assert result.fell_back
+        if fewest == len(key):
+            assert result.tv_upper == 0.0
+            assert result.kl_upper == 0.0
+
+
+def test_a_budget_ends_in_dense_scoring() -> None:
+    random = np.random.default_rng(6)
+    key, query = random.normal(size=(64, 4)), random.normal(size=(3, 4))
+    result = mass_search(query, key, eps=0.05, budget=10)
+    accepted(result)
+    assert result.fell_back.all()
+    assert (result.scored_keys >= 64).all()
+
+
 def test_the_search_saves_scores_on_the_real_example() -> None:
     tensors = load_file(example("minilm-attention-query-key.safetensors"))
     query, key, value = tensors["query"], tensors["key"], tensors["value"]

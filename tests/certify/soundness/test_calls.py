@@ -31,7 +31,7 @@ KERNELS = "tests.certify.soundness.hunted_kernels"
         ("returns_text", {}, "wrong type", "returned str '0.5'; return a float, or the pair", 2),
         ("returns_none", {}, "wrong type", "returned NoneType None; return a float", 2),
         ("naive", {"bound": "both"}, "wrong shape", "returned one bound; both were asked for", 2),
-        ("hangs", {"call_seconds": 0.5}, "hangs", "the call took more than 0.5 s and was ended", 3),
+        ("hangs", {"call_seconds": 2.0}, "hangs", "the call took more than 2 s and was ended", 3),
         ("leaves", {}, "kills its process", "the call ended the process with exit code 7", 3),
         ("crashes", {}, "kills its process", "the call ended the process by signal SIGSEGV", 3),
         (
@@ -85,13 +85,13 @@ def test_a_kernel_that_is_not_there(target: Any, kind: str, words: str, isolate:
         ("1 / 0", "not importable", "raised ZeroDivisionError: division by zero"),
         ("def f(:", "not importable", "raised SyntaxError"),
         ("import os; os._exit(5)", "kills its process", "finding the kernel ended the process with exit code 5"),
-        ("import time; time.sleep(60)", "hangs", "finding the kernel took more than 1.2 s"),
+        ("import time; time.sleep(60)", "hangs", "finding the kernel took more than 3 s"),
     ],
 )
 def test_a_module_that_cannot_be_imported(tmp_path: Path, code: str, kind: str, words: str) -> None:
     path = tmp_path / "broken_module.py"
     path.write_text(code + "\n")
-    found = soundness.hunt(f"{path}:f", rows=10, call_seconds=0.2)
+    found = soundness.hunt(f"{path}:f", rows=10, call_seconds=0.5)
     assert found.bad_call is not None
     assert found.bad_call.kind == kind
     assert words in found.bad_call.message
@@ -119,9 +119,9 @@ def test_a_kernel_may_write_into_its_arguments(isolate: bool) -> None:
 
 
 def test_the_time_limit_is_for_one_call() -> None:
-    """Sixty calls of 0.02 s take longer than the limit of 0.3 s; none of them does."""
-    found = soundness.hunt(f"{KERNELS}:slow", rows=60, call_seconds=0.3)
-    assert (found.verdict, found.rows_tried) == (HuntVerdict.NONE_FOUND, 60)
+    """Twenty calls of 0.12 s take longer than the limit of 2 s; none of them does."""
+    found = soundness.hunt(f"{KERNELS}:slow", rows=20, call_seconds=2.0)
+    assert (found.verdict, found.rows_tried) == (HuntVerdict.NONE_FOUND, 20)
 
 
 def test_a_batch_ends_with_the_time_budget() -> None:
@@ -140,14 +140,14 @@ def test_the_kernel_ends_with_its_hunt(tmp_path: Path) -> None:
         "hunt(kernel, seconds=60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", text], env=os.environ | {"PYTHONPATH": str(ROOT)}) as hunting:
-        for _ in range(2000):
+        for _ in range(12_000):
             if note.exists() and note.read_text():
                 break
             time.sleep(0.01)
         worker = int(note.read_text())
         assert worker != hunting.pid
         hunting.kill()
-    for _ in range(1000):
+    for _ in range(6_000):
         if not _runs(worker):
             return
         time.sleep(0.01)

@@ -109,8 +109,9 @@ def test_a_violation_is_never_overstated() -> None:
     assert wide.relative <= 1 / 3
     below = replace(wide, side="lower", claimed=1.0)
     assert below.gap == Fraction(1, 4)
-    for claimed, exact in ((2.0, Fraction(1, 3)), (1.0, Fraction(2, 3))):
-        relative = replace(found, claimed=claimed, truth=Interval.between(3.0, 3.0, 64)).relative
+    for size in (3.0, 10.0):  # the float nearest to ⅓ lies below it, that nearest to 1/10 above
+        relative = replace(found, claimed=size - 1.0, truth=Interval.between(size, size, 64)).relative
+        exact = 1 / Fraction(size)
         assert exact - Fraction(1, 2**50) < Fraction(relative) <= exact
 
 
