@@ -128,6 +128,7 @@ def test_tables_hold_what_the_audit_holds(wrong: tuple[str, Audit]) -> None:
         truth = np.sort(claim.lower)
         told = quantiles[f"{claim.rule.quantity} ({claim.rule.claim})"]
         assert told == sorted(told)
+        assert told[1] == told[0] == pytest.approx(truth[0], rel=5e-3)  # of 64 rows the lowest hundredth is the first
         assert told[-1] == pytest.approx(truth[-1], rel=5e-3)
     cells = table(page, "Cells of the heat maps")
     assert [float(line[4]) for line in cells] == sorted(float(line[4]) for line in cells)  # all bad: worst first
@@ -135,6 +136,15 @@ def test_tables_hold_what_the_audit_holds(wrong: tuple[str, Audit]) -> None:
     assert {line[0]: (line[1], line[2]) for line in cells} == {
         name: ("16", str(int((severity != 0).sum()))) for name, severity in per_head.items()
     }
+
+
+def test_cells_that_are_not_valid_are_listed_first() -> None:
+    whole = certificate(1, 3, 2, claim=0.9)
+    assert whole.tv_upper is not None
+    whole.tv_upper[0, 1, 0] = 1e-6
+    listed = table(page_of(whole)[0], "Cells of the heat maps")
+    assert [line[2] for line in listed] == ["1", "0", "0"]
+    assert listed[0][0] == "leading index 0, head 1"
 
 
 def test_it_says_what_was_judged_and_with_what(wrong: tuple[str, Audit]) -> None:
