@@ -112,6 +112,22 @@ def test_a_row_shows_its_place_its_heaviest_keys_and_what_was_refuted(wrong: tup
         assert fate == ("kept" if kept[key] else "dropped")
 
 
+def test_places_are_named_by_the_notes_whatever_the_shape(tmp_path: Path) -> None:
+    import safetensors.numpy
+
+    header = {
+        "schema": "topk-certificate/1",
+        "level": "scores",
+        "heads": '["a", "b"]',
+        "query_positions": "[10, 20, 30]",
+    }
+    path = tmp_path / "two.safetensors"
+    safetensors.numpy.save_file(certificate(2, 3).tensors(), path, metadata=header)
+    page = page_of(path, rows=[4])[0]
+    assert "<p>head b, query position 20</p>" in page
+    assert table(page, "Cells of the heat maps")[0][0] == "head b"
+
+
 def test_tables_hold_what_the_audit_holds(wrong: tuple[str, Audit]) -> None:
     page, found = wrong
     for line, claim in zip(table(page, "Verdicts by kind of claim"), found.claims, strict=True):
