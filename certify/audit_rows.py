@@ -23,6 +23,7 @@ from certify.scores import Floats
 __all__ = ["full_row", "labels_of", "line_of"]
 
 _KEYS_LISTED = 12
+_RUNS_LISTED = 500  # of consecutive kept keys: a few kilobytes
 
 
 def labels_of(bundle: Bundle) -> dict[str, tuple[str, ...]]:
@@ -117,10 +118,12 @@ def _heaviest(scores: Floats, kept: NDArray[np.bool_], tokens: tuple[str, ...] |
 
 
 def _ranges(numbers: NDArray[np.intp]) -> str:
-    """1, 2, 3, 7 as "1–3, 7"."""
+    """1, 2, 3, 7 as "1–3, 7"; of very many runs the first ones, and how many keys are in the others."""
     breaks = np.flatnonzero(np.diff(numbers) != 1) + 1
     runs = [(int(run[0]), int(run[-1])) for run in np.split(numbers, breaks)]
-    return ", ".join(f"{first}" if first == last else f"{first}–{last}" for first, last in runs)
+    shown = ", ".join(f"{first}" if first == last else f"{first}–{last}" for first, last in runs[:_RUNS_LISTED])
+    hidden = sum(last - first + 1 for first, last in runs[_RUNS_LISTED:])
+    return f"{shown}, and {hidden:,} more" if hidden else shown
 
 
 def _line_parts(row: AuditRow) -> dict[str, str]:

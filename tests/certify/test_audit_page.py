@@ -182,6 +182,18 @@ def test_undecided_rows_count_as_not_valid_in_a_cell() -> None:
     assert cells.severity.tolist() == [[Verdict.UNDECIDED, Verdict.VALID]]
 
 
+def test_a_long_row_stays_small() -> None:
+    whole = certificate(3, n=40_000)
+    page, _ = page_of(whole, openable=3)
+    assert len(page) < 400_000
+    listed = re.search(r"Kept, (\d+) of 40000 keys: <span class=\"number\">(.*), and ([\d,]+) more</span>", page)
+    assert listed is not None
+    shown = [part.split("–") for part in listed[2].split(", ")]
+    assert len(shown) == 500
+    keys = sum(int(part[-1]) - int(part[0]) + 1 for part in shown)
+    assert keys + int(listed[3].replace(",", "")) == int(listed[1])
+
+
 def test_worst_rows_come_first(wrong: tuple[str, Audit]) -> None:
     page, found = wrong
     opened = [int(number) for number in re.findall(r'<details id="row-(\d+)">', page)]
