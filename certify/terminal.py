@@ -1,4 +1,6 @@
-"""What every command shares of the terminal: a console for results, a progress bar, readers that leave early."""
+"""What every command shares: a console for results, a progress bar, readers that leave early, targets that are checked
+before the work.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-__all__ = ["ResultConsole", "progress_bar", "until_the_reader_leaves"]
+from certify.errors import BadInput
+
+__all__ = ["ResultConsole", "check_page", "check_target", "progress_bar", "until_the_reader_leaves"]
 
 
 class ResultConsole(Console):
@@ -44,3 +49,22 @@ def progress_bar(label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def check_target(target: Path, bundle: Path) -> None:
+    """Raise BadInput where a report cannot be written to `target`, or would take the place of the bundle itself."""
+    if not target.parent.is_dir():
+        raise BadInput(f"{target}: there is no folder {target.parent}; make it first")
+    if target.is_dir():
+        raise BadInput(f"{target}: is a folder; name a file for the report")
+    if target.exists() and target.samefile(bundle):
+        raise BadInput(f"{target}: is the bundle itself; write the report elsewhere")
+
+
+def check_page(target: Path, bundle: Path) -> None:
+    """The same for a page with pictures. Raises MissingExtra too, so that what is missing is told before the work."""
+    from certify import web_page
+
+    check_target(target, bundle)
+    with web_page.plotting():
+        pass

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from certify.errors import BadInput
-from certify.terminal import ResultConsole, progress_bar, until_the_reader_leaves
+from certify.terminal import ResultConsole, check_page, check_target, progress_bar, until_the_reader_leaves
 
 __all__ = ["audit", "parse_rows"]
 
@@ -31,17 +31,16 @@ def audit(
     show: Annotated[int, typer.Option(min=0, help="How many rows the table shows, worst first.")] = 10,
 ) -> None:
     """Judge every claim in BUNDLE from its own inputs: valid, invalid or undecided, with the enclosure that decides."""
-    from certify import auditor, report, web_page
+    from certify import auditor, report
     from certify.bundle import open_bundle
 
     opened = open_bundle(bundle)
-    for target in (junit, html):
-        _check_report(target, bundle)
+    if junit is not None:
+        check_target(junit, bundle)
+    if html is not None:
+        check_page(html, bundle)
     if html is not None and junit is not None and html.resolve() == junit.resolve():
         raise BadInput(f"{html}: is asked for as both page and JUnit XML; name two files")
-    if html is not None:
-        with web_page.plotting():  # what is missing is told before the work
-            pass
     chosen = None if rows is None else parse_rows(rows, opened.layout.count)
     with progress_bar("auditing", "rows") as progress:
         result = auditor.audit(opened, max_bits=max_bits, rows=chosen, progress=progress)
@@ -60,15 +59,6 @@ def audit(
         else:
             report.print_table(result, ResultConsole(), show)
     raise typer.Exit(result.exit_code)
-
-
-def _check_report(target: Path | None, bundle: Path) -> None:
-    if target is not None and not target.parent.is_dir():
-        raise BadInput(f"{target}: there is no folder {target.parent}; make it first")
-    if target is not None and target.is_dir():
-        raise BadInput(f"{target}: is a folder; name a file for the report")
-    if target is not None and target.exists() and target.samefile(bundle):
-        raise BadInput(f"{target}: is the bundle itself; write the report elsewhere")
 
 
 def parse_rows(text: str, count: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional
@@ -9,7 +10,7 @@ from typing import Annotated, Any, Literal, Optional
 import typer
 
 from certify.errors import BadInput
-from certify.terminal import ResultConsole, until_the_reader_leaves
+from certify.terminal import ResultConsole, check_page, progress_bar, until_the_reader_leaves
 
 __all__ = ["search"]
 
@@ -48,6 +49,10 @@ def search(
     output: Annotated[
         Optional[Path], typer.Option("--output", "-o", help="Also write certificates, which `certify audit` judges.")  # noqa: UP045
     ] = None,
+    html: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Also audit the certificates, and write a page for people to this file."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON instead of a table.")] = False,
 ) -> None:
     """Keep, for every row of BUNDLE, keys that leave at most ε of the attention mass, scoring as few as it can.
@@ -60,6 +65,8 @@ def search(
     if output is not None:
         check_target(output)
     header, inputs = load_inputs(bundle)
+    if html is not None:
+        check_page(html, bundle)
     if header.level != "query-key":
         raise BadInput(
             f"{bundle}: is at level {header.level}, whose scores are all known; a search needs query and key"
@@ -90,6 +97,13 @@ def search(
         result = delta_k_search(query, key, cells=index, **options)
     if output is not None:
         result.certificate.save(output)
+    if html is not None:
+        from certify.search_page import search_page
+
+        command = shlex.join(["certify", *sys.argv[1:]])
+        with progress_bar("auditing", "rows") as progress:
+            page = search_page(result, str(bundle), command, progress=progress)
+        html.write_text(page, encoding="utf-8")
     with until_the_reader_leaves():
         if as_json:
             sys.stdout.write(summary_json(summary_of(result)) + "\n")

@@ -112,6 +112,22 @@ def test_a_row_shows_its_place_its_heaviest_keys_and_what_was_refuted(wrong: tup
         assert fate == ("kept" if kept[key] else "dropped")
 
 
+def test_places_are_named_by_the_notes_whatever_the_shape(tmp_path: Path) -> None:
+    import safetensors.numpy
+
+    header = {
+        "schema": "topk-certificate/1",
+        "level": "scores",
+        "heads": '["a", "b"]',
+        "query_positions": "[10, 20, 30]",
+    }
+    path = tmp_path / "two.safetensors"
+    safetensors.numpy.save_file(certificate(2, 3).tensors(), path, metadata=header)
+    page = page_of(path, rows=[4])[0]
+    assert "<p>head b, query position 20</p>" in page
+    assert table(page, "Cells of the heat maps")[0][0] == "head b"
+
+
 def test_tables_hold_what_the_audit_holds(wrong: tuple[str, Audit]) -> None:
     page, found = wrong
     for line, claim in zip(table(page, "Verdicts by kind of claim"), found.claims, strict=True):
@@ -128,6 +144,7 @@ def test_tables_hold_what_the_audit_holds(wrong: tuple[str, Audit]) -> None:
         truth = np.sort(claim.lower)
         told = quantiles[f"{claim.rule.quantity} ({claim.rule.claim})"]
         assert told == sorted(told)
+        assert told[1] == told[0] == pytest.approx(truth[0], rel=5e-3)  # of 64 rows the lowest hundredth is the first
         assert told[-1] == pytest.approx(truth[-1], rel=5e-3)
     cells = table(page, "Cells of the heat maps")
     assert [float(line[4]) for line in cells] == sorted(float(line[4]) for line in cells)  # all bad: worst first
@@ -135,6 +152,15 @@ def test_tables_hold_what_the_audit_holds(wrong: tuple[str, Audit]) -> None:
     assert {line[0]: (line[1], line[2]) for line in cells} == {
         name: ("16", str(int((severity != 0).sum()))) for name, severity in per_head.items()
     }
+
+
+def test_cells_that_are_not_valid_are_listed_first() -> None:
+    whole = certificate(1, 3, 2, claim=0.9)
+    assert whole.tv_upper is not None
+    whole.tv_upper[0, 1, 0] = 1e-6
+    listed = table(page_of(whole)[0], "Cells of the heat maps")
+    assert [line[2] for line in listed] == ["1", "0", "0"]
+    assert listed[0][0] == "leading index 0, head 1"
 
 
 def test_it_says_what_was_judged_and_with_what(wrong: tuple[str, Audit]) -> None:
