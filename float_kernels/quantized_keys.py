@@ -13,14 +13,15 @@ Cauchy–Schwarz the bracket is at most ‖unit·levels‖·‖rest_k‖ + ‖re
     reach = c·‖unit·levels‖·(max‖k − centre‖ + 2 max‖rest‖) + c·‖q‖·(max‖k‖ + max‖k − centre‖) + γ
                                                                   at least every intermediate result in size
     γ takes on 2⁻⁴⁶·(d + 8)·reach for the float64 roundings, that of c = 1/√d and of q·centre among them, and
-    2⁻²⁰·reach + 2⁻¹⁰⁰ for at most twelve float32 roundings, of which underflow adds 2⁻¹⁴⁹ times an integer below 2³¹
+    2⁻²⁰·reach + 2⁻¹⁰⁰ for at most twelve float32 roundings, of which underflow adds 2⁻¹⁴⁹ times an integer below 2³¹;
+    α (and β ≥ α) that underflow would be off by much more, times the step: such a query gets no bounds, reach = ∞
 
 Lower bounds mirror the upper ones. `compiled_quantized.py` computes the same bits.
 """
 
 from __future__ import annotations
 
-from math import sqrt
+from math import inf, sqrt
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -32,6 +33,7 @@ from .exponential import Float64
 Bits = Literal[8, 4]
 LARGEST_CODE: dict[Bits, int] = {8: 127, 4: 7}
 _KEYS_AT_A_TIME = 8192
+_LEAST_NORMAL = 2.0**-126  # of float32
 _OUT = 2.0**-52  # two units of rounding
 
 
@@ -62,7 +64,7 @@ class QuantizedKeys(NamedTuple):
 class LevelledQuery(NamedTuple):
     """One query for the pass: levels int16 [d] (padded to whole bytes of codes), and the constants of the module.
 
-    reach: no score and no bound is larger in size.
+    reach: no score and no bound is larger in size; infinite where float32 cannot bound this query's scores.
     """
 
     levels: NDArray[np.int16]
@@ -145,6 +147,8 @@ def level(query: Float64, keys: QuantizedKeys, scale: float | None) -> LevelledQ
     padded[:d] = whole
     with np.errstate(over="ignore"):  # a query this large is refused by its reach
         alpha32, beta32, gamma32, offset32 = map(np.float32, (unit * c, beta, gamma, offset))
+    if whole.any() and alpha32 < _LEAST_NORMAL:
+        reach = inf
     return LevelledQuery(padded, alpha32, beta32, gamma32, offset32, reach)
 
 

@@ -62,6 +62,25 @@ def test_bounds_hold_for_the_real_scores(seed: int, d: int, bits: Any, scale: fl
 
 
 @pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("key_exponent", [-149, -100, 0, 100, 124])
+@pytest.mark.parametrize("query_exponent", [-300, -149, -128, -110, 0, 60])
+def test_vectors_of_extreme_size_get_true_bounds_or_none(bits: Any, key_exponent: int, query_exponent: int) -> None:
+    """Keys near 2^124 with a query near 2^-128 once got bounds that missed the score by 2^-14: α was subnormal."""
+    random = np.random.default_rng(0)
+    key = np.ldexp(random.normal(size=(20, 8)), key_exponent).astype(np.float32)
+    query = np.ldexp(random.normal(size=8), query_exponent)
+    keys = quantize(key, bits)
+    levelled = level(query, keys, 1.0)
+    if levelled.reach < 2.0**100:
+        lower, upper = score_bounds(keys, levelled)
+        with oracle.precision():
+            for low, high, row in zip(lower, upper, key, strict=True):
+                assert oracle.encloses(low, high, real_score(query, row, 1.0)), (low.hex(), high.hex(), row)
+    else:
+        assert key_exponent + query_exponent > 60 or query_exponent <= -110
+
+
+@pytest.mark.parametrize("bits", [8, 4])
 @pytest.mark.parametrize("d", [1, 5, 64, 100])
 def test_compiled_and_numpy_give_the_same_bits(bits: Any, d: int) -> None:
     for seed in range(5):
