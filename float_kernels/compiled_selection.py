@@ -343,10 +343,10 @@ def smallest_k_rows(scores: Any, share: float, coefficients: Any) -> Any:
             middle = _boundary(values, masses, size, expected, cell)[0]
             _weigh_sample(scores, row, size, weight, values, masses)
             margin = _DEVIATIONS * math.sqrt(_square_mass(values, masses, size, middle))
-            high = _boundary(values, masses, size, expected + margin, cell)[0]
-            if expected > margin:
-                _weigh_sample(scores, row, size, weight, values, masses)
-                low = _boundary(values, masses, size, expected - margin, cell)[0]
+            if expected + margin < masses[0, :size].sum():  # else the boundary may lie above all of the sample
+                high = _boundary(values, masses, size, expected + margin, cell)[0]
+            _weigh_sample(scores, row, size, weight, values, masses)
+            low = _boundary(values, masses, size, max(expected - margin, 0.125 * expected), cell)[0]
         lighter, aside, found = _weigh_aside(scores, row, padded, whole, low, high, weight, values, masses)
         if not lighter <= allowed < lighter + aside:  # the sample misled, or all is equal
             low, high = lowest, highest
