@@ -45,7 +45,10 @@ def search(
             "--keep-means", help="mass: keep unopened cells as their mean's weight; ε bounds half the ℓ₁ error."
         ),
     ] = False,
-    bits: Annotated[Literal["8", "4"], typer.Option(help="prefilter: bits of a key's component.")] = "8",
+    bits: Annotated[
+        Optional[Literal["8", "4"]],  # noqa: UP045
+        typer.Option(help="prefilter: bits of a key's component, by default 8."),
+    ] = None,
     output: Annotated[
         Optional[Path], typer.Option("--output", "-o", help="Also write certificates, which `certify audit` judges.")  # noqa: UP045
     ] = None,
@@ -73,7 +76,7 @@ def search(
         )
     if "bias" in inputs or header.softcap is not None:
         raise BadInput(f"{bundle}: has a bias or soft-cap, which no cell bound covers; certify the scores themselves")
-    _check_options(method, bound, cells, count, keep_means)
+    _check_options(method, bound, cells, count, keep_means, bits)
     # Loads scikit-learn and compiled kernels: after everything that is refused at once.
     from certify.search import build_cells, delta_k_search, mass_search, prefilter_search, quantize_keys
     from certify.search_summary import as_json as summary_json
@@ -87,7 +90,7 @@ def search(
         "kv_groups": header.kv_groups,
     }
     if method == "prefilter":
-        result = prefilter_search(query, quantize_keys(key, 8 if bits == "8" else 4), **options)
+        result = prefilter_search(query, quantize_keys(key, 4 if bits == "4" else 8), **options)
     elif method == "mass":
         index = build_cells(key, cells or ("ward" if key.shape[-2] <= _MOST_KEYS_OF_A_TREE else "kmeans"), count=count)
         result = mass_search(query, key, cells=index, bound=bound or "bennett", keep_means=keep_means, **options)
@@ -111,8 +114,14 @@ def search(
             print_summary(summary_of(result), ResultConsole())
 
 
-def _check_options(method: str, bound: str | None, cells: str | None, count: int | None, keep_means: bool) -> None:
+def _check_options(
+    method: str, bound: str | None, cells: str | None, count: int | None, keep_means: bool, bits: str | None
+) -> None:
     """Refuse an option that the method would ignore. Raises BadInput."""
+    if bits is not None and method != "prefilter":
+        raise BadInput(
+            f"--bits {bits} with --method {method}, which searches no quantised keys; use --method prefilter"
+        )
     if keep_means and method != "mass":
         raise BadInput(f"--keep-means with --method {method}, which keeps no means; use --method mass")
     for name, given in (("--bound", bound), ("--cells", cells), ("--count", count)):

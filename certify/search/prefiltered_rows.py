@@ -111,7 +111,7 @@ def fewest(head: Head, rows: QueryRows, eps: float, adaptive: bool, values: NDAr
     whole = np.zeros(m, np.bool_)
     if adaptive and n > 8 * _SAMPLE and rows.attended is None:
         whole = _sampled_share(head.sample, levels, eps) > _MOST_KEPT
-    by_codes = np.flatnonzero(~whole & [row.reach < _LARGEST_SCORE for row in levels])
+    by_codes = np.flatnonzero(~whole & [_bounded(row) for row in levels])
     if len(by_codes):
         kept, found.tv_upper[by_codes], found.kl_upper[by_codes], scores = _by_codes(
             head, rows[by_codes], [levels[row] for row in by_codes], eps
@@ -145,7 +145,7 @@ def largest(head: Head, rows: QueryRows, k: int, values: NDArray[Any] | None) ->
     levels = [level(row, head.codes, head.scale.given) for row in rows.query]
     lower, upper = np.empty((m, n), np.float32), np.empty((m, n), np.float32)
     _pass(head.codes, levels, lower, upper)
-    if any(row.reach >= _LARGEST_SCORE for row in levels):  # bounds that say nothing: every key is a candidate
+    if not all(map(_bounded, levels)):  # bounds that say nothing: every key is a candidate
         lower[:], upper[:] = -_LARGEST_SCORE, np.inf
     if rows.attended is not None:
         lower[~rows.attended], upper[~rows.attended] = -np.inf, -np.inf
@@ -230,6 +230,11 @@ def _dense_output(head: Head, rows: QueryRows, kept: Bools, values: NDArray[Any]
     weights = np.exp(scores, out=scores)
     found: NDArray[Any] = weights @ values / weights.sum(axis=-1, keepdims=True)
     return found
+
+
+def _bounded(query: LevelledQuery) -> bool:
+    """Whether float32 holds this query's bounds. Tiny keys leave reach small where α or β overflows: ∞·0 is NaN."""
+    return bool(query.reach < _LARGEST_SCORE and np.isfinite(query.alpha) and np.isfinite(query.beta))
 
 
 def _pass(codes: QuantizedKeys, levels: list[LevelledQuery], lower: Scores, upper: Scores) -> None:

@@ -155,3 +155,12 @@ def test_a_closed_stdout_leaves_the_exit_code() -> None:
     found = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert found.returncode == 1, found.stderr
     assert found.stderr == ""
+
+
+def test_search_refuses_bits_that_its_method_would_ignore() -> None:
+    from certify.commands.search import _check_options
+    from certify.errors import BadInput
+
+    with pytest.raises(BadInput, match="--bits 4 with --method mass, which searches no quantised keys"):
+        _check_options("mass", None, None, None, False, "4")
+    _check_options("prefilter", None, None, None, False, "4")

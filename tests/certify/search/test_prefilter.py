@@ -175,3 +175,12 @@ def test_bad_input(change: dict[str, Any], error: type[Exception], message: str)
 def test_bad_keys(key: Any, bits: Any, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         quantize_keys(key, bits)
+
+
+def test_a_step_that_overflows_float32_over_tiny_keys_makes_every_key_a_candidate() -> None:
+    """Scores stay in range while α = unit·scale does not; α·0 was NaN, and no key was kept."""
+    query = np.array([-(2.0**150), 0.0])
+    key = np.array([[2.0**-120, 1.0], [0.0, 2.0], [2.0**-121, 3.0]]) * 2.0**-100
+    result = prefilter_search(query, quantize_keys(key), k=2, scale=1.0, mask=np.array([True, False, False]))
+    assert result.certificate.kept.tolist() == [[True, False, False]]
+    assert certify.audit(result.certificate).all_valid
