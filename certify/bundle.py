@@ -7,7 +7,6 @@ file *claims* is not looked at here.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -194,12 +193,14 @@ def _whole(tensor: Tensor) -> Array:
     return tensor.read(0, prod(tensor.shape), 0).reshape(tensor.shape)
 
 
-def check_target(path: Path) -> None:
-    """Refuse, before any work, a path that `save` could not write. Raises BadInput."""
+def check_target(path: Path, source: Path | None = None) -> None:
+    """Refuse, before any work, a path that `save` could not write, or the bundle that is read. Raises BadInput."""
     if path.suffix not in _FORMATS:
         raise BadInput(f"{path}: unknown suffix {path.suffix!r}; use .safetensors, .npz, or .json for one row")
     if not path.parent.is_dir():
         raise BadInput(f"{path}: there is no folder {path.parent}; make it first")
+    if source is not None and path.exists() and path.samefile(source):
+        raise BadInput(f"{path}: is the bundle that is read; write the certificates elsewhere")
 
 
 def save(certificate: Certificate, path: Path) -> None:
@@ -220,11 +221,11 @@ def _write(strings: dict[str, str], arrays: Mapping[str, Array], path: Path) -> 
     check_target(path)
     tensors = {name: np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")) for name, array in arrays.items()}
     payload = _FORMATS[path.suffix].payload(strings, tensors)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("wb") as file:
             file.writelines(payload)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise

@@ -14,7 +14,8 @@ Cauchy–Schwarz the bracket is at most ‖unit·levels‖·‖rest_k‖ + ‖re
                                                                   at least every intermediate result in size
     γ takes on 2⁻⁴⁶·(d + 8)·reach for the float64 roundings, that of c = 1/√d and of q·centre among them, and
     2⁻²⁰·reach + 2⁻¹⁰⁰ for at most twelve float32 roundings, of which underflow adds 2⁻¹⁴⁹ times an integer below 2³¹;
-    α (and β ≥ α) that underflow would be off by much more, times the step: such a query gets no bounds, reach = ∞
+    α (and β ≥ α) that underflow would be off by much more, times the step, and overflowing ones say nothing: such a
+    query gets no bounds, reach = ∞
 
 Lower bounds mirror the upper ones. `compiled_quantized.py` computes the same bits.
 """
@@ -147,7 +148,7 @@ def level(query: Float64, keys: QuantizedKeys, scale: float | None) -> LevelledQ
     padded[:d] = whole
     with np.errstate(over="ignore"):  # a query this large is refused by its reach
         alpha32, beta32, gamma32, offset32 = map(np.float32, (unit * c, beta, gamma, offset))
-    if whole.any() and alpha32 < _LEAST_NORMAL:
+    if whole.any() and not _LEAST_NORMAL <= alpha32 <= beta32 < inf:
         reach = inf
     return LevelledQuery(padded, alpha32, beta32, gamma32, offset32, reach)
 

@@ -63,9 +63,12 @@ def capture(
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: is not UTF-8 text (byte {error.start}); convert it first") from None
+    if not text.strip():
+        raise BadInput(f"{path}: holds no text; give a file with some for the model to read")
+    return text
 
 
 def _numbers(option: str, text: str | None) -> list[int] | None:

@@ -66,7 +66,7 @@ def search(
     from certify.bundle import check_target, load_inputs
 
     if output is not None:
-        check_target(output)
+        check_target(output, bundle)
     header, inputs = load_inputs(bundle)
     if html is not None:
         check_page(html, bundle)

@@ -26,7 +26,7 @@ def topk(
     from certify import build
     from certify.bundle import check_target, load_inputs
 
-    check_target(output)
+    check_target(output, bundle)
     header, inputs = load_inputs(bundle)
     with progress_bar("certifying", "pieces") as progress:
         certificate = build.from_inputs(header, inputs, k=k, eps=eps, grade=grade, progress=progress)

@@ -20,7 +20,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -243,10 +243,17 @@ def _partition(key: Array, method: Method, count: int, seed: int) -> KeyCells:
     if count == 1:
         labels = np.zeros(len(key), dtype=np.intp)
     else:
-        kind = KMeans if method == "kmeans" else BisectingKMeans
+        # Squared distances of tiny keys would underflow, and all of them look equal.
+        exact = np.ldexp(exact, -int(np.frexp(np.abs(exact).max())[1]))
+        # The largest cell is cut, not the widest: rounding can make a single key the widest, which cannot be cut.
+        cut: Any = (
+            KMeans(count, n_init=1, random_state=seed)
+            if method == "kmeans"
+            else BisectingKMeans(count, n_init=1, random_state=seed, bisecting_strategy="largest_cluster")
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # equal keys: fewer cells are found, and that is right
-            labels = kind(count, n_init=1, random_state=seed).fit(exact).labels_
+            labels = cut.fit(exact).labels_
     members = np.argsort(labels, kind="stable").astype(np.int64)
     _, start = np.unique(labels[members], return_index=True)
     cells = len(start)
@@ -260,7 +267,12 @@ def _tree(key: Array) -> KeyCells:
     if n == 1:
         zero = np.zeros(1, dtype=np.int64)
         return KeyCells(key, np.array([0, 1], dtype=np.int64), zero, np.array([1], dtype=np.int64), zero, zero)
-    cut = AgglomerativeClustering(n_clusters=None, distance_threshold=0.0, linkage="ward").fit(key.astype(np.float64))
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # as many keys as components could be a distance matrix, SciPy says
+        exact = key.astype(np.float64)
+        cut = AgglomerativeClustering(n_clusters=None, distance_threshold=0.0, linkage="ward").fit(exact)
     pairs = cut.children_.astype(np.int64)
     inside: list[NDArray[np.int64]] = [np.array([i], dtype=np.int64) for i in range(n)]
     for node, (left, right) in enumerate(pairs):

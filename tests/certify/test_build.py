@@ -133,3 +133,13 @@ def test_the_command_refuses_and_writes_nothing(tmp_path: Path) -> None:
     assert found.returncode == 2
     assert found.stderr == "certify: k is 1000, but the rows have 175 keys: give 1 to 175\n"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", [["topk", "-k", "2"], ["search", "--eps", "0.1"]])
+def test_a_bundle_is_not_overwritten_by_its_own_certificates(command: list[str], tmp_path: Path) -> None:
+    source = tmp_path / "inputs.safetensors"
+    source.write_bytes(example("minilm-attention-query-key.safetensors").read_bytes())
+    arguments = [sys.executable, "-m", "certify.cli", command[0], str(source), "-o", str(source), *command[1:]]
+    found = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert (found.returncode, "is the bundle that is read" in found.stderr) == (2, True)
+    assert source.read_bytes() == example("minilm-attention-query-key.safetensors").read_bytes()

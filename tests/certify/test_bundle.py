@@ -442,3 +442,9 @@ def test_parts_that_a_level_does_not_use_are_reported(tmp_path: Path) -> None:
     safetensors.numpy.save_file(parts, path, metadata=HEADER | {"topk": "true", "softcap": "0x1p+4", "model": "x"})
     expected = ("header topk (did you mean top_k?)", "mask (level scores)", "softcap (level scores)")
     assert certify.audit(path).ignored == expected
+
+
+def test_a_written_bundle_can_be_read_by_whom_the_umask_allows(tmp_path: Path) -> None:
+    certificate().save(tmp_path / "c.safetensors")
+    (tmp_path / "plain").write_bytes(b"")
+    assert (tmp_path / "c.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode

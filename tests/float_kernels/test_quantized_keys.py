@@ -115,6 +115,13 @@ def test_the_centre_is_free() -> None:
     assert widths[1] < 1.1 * widths[0]
 
 
+@pytest.mark.parametrize("scale", [1e-40, 1e60])
+def test_constants_beyond_float32_give_no_bounds(scale: float) -> None:
+    query, key = vectors(0, 6, 5)
+    keys = quantize(np.ldexp(key.astype(np.float64), -200))
+    assert level(query.astype(np.float64), keys, scale).reach == np.inf
+
+
 def test_four_bits_are_packed() -> None:
     key = np.random.default_rng(3).normal(size=(20, 7)).astype(np.float32)
     keys = quantize(key, 4)

@@ -112,3 +112,16 @@ def test_must_fail_with_a_mean_taken_as_exact() -> None:
         real = mean_of(exact_keys(cells, range(3)))[0]
         broken += Fraction(float(cells.mean[0, 0])) != real
     assert broken
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_any_keys_can_be_cut(method: Any) -> None:
+    """Equal and tiny keys once left scikit-learn's bisection with a single key to cut; warnings are errors here."""
+    random = np.random.default_rng(0)
+    for dtype in (np.float16, np.float32, np.float64):
+        for n in (1, 2, 3, 8, 47, 55):
+            drawn = (random.normal(size=(n, 1)) * 2.0**-14).astype(dtype)
+            for key in (drawn, drawn[random.integers(0, n, n)], np.tile(drawn[:1], (n, 3)), random.normal(size=(n, n))):
+                for count in {1, n // 2 + 1, n} if method != "ward" else {None}:
+                    (cells,) = build_cells(key, method, count=count).groups
+                    assert set(cells.members) == set(range(n))
